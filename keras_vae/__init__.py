@@ -1,0 +1,52 @@
+"""keras_vae: variational autoencoders in Keras 3 on TensorFlow.
+
+    from keras_vae import VAE, datasets, networks, plotting
+
+Importing it imports Keras, and neither matplotlib nor scikit-learn nor TensorBoard: the modules
+that need those (`datasets`, `plotting`) are loaded on first use.
+"""
+
+import importlib
+
+from keras_vae import (
+    batching,
+    callbacks,
+    distributions,
+    layers,
+    likelihoods,
+    metrics,
+    models,
+    networks,
+    priors,
+)
+from keras_vae.models import VAE, Autoencoder
+
+__version__ = "0.1.0"
+
+_ON_FIRST_USE = ("datasets", "plotting")
+
+__all__ = [
+    "VAE",
+    "Autoencoder",
+    "batching",
+    "callbacks",
+    "datasets",
+    "distributions",
+    "layers",
+    "likelihoods",
+    "metrics",
+    "models",
+    "networks",
+    "plotting",
+    "priors",
+]
+
+
+def __getattr__(name):
+    if name in _ON_FIRST_USE:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_ON_FIRST_USE])

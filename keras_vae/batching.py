@@ -1,0 +1,101 @@
+"""Arrays as a `tf.data.Dataset` whose order is a function of seed and epoch.
+
+Keras's own `fit` on arrays draws one permutation for all epochs once a global seed is set (KERAS3
+4.5), and none that a resumed training could draw again. Here epoch e of seed s has one order,
+today and after a restart.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+_SEED_RANGE = 2**31
+
+
+def batches(arrays, batch_size=32, seed=None, shuffle=True):
+    """Batches of one array, or of several side by side, in a new order at each iteration.
+
+    Args:
+        arrays: array of shape `(n, ...)`, or a tuple of such: x, (x, y) or (x, y, sample_weight).
+        batch_size: int. Defaults to `32`; the last batch of an epoch holds what is left.
+        seed: int, or a `SeedGenerator` whose state [seed, epoch] is read and left as it is, as
+            `fit` does. Defaults to `None`, a new seed.
+        shuffle: bool. `False` keeps the order of the arrays. Defaults to `True`.
+
+    Returns:
+        `tf.data.Dataset` of ceil(n / batch_size) batches, each an array or a tuple, like `arrays`.
+
+    Example: fresh noise in every epoch, for a denoising model. The noise comes from a generator
+    with a state; `tf.random.normal` would draw the same in each epoch once a global seed is set.
+
+    >>> generator = tf.random.Generator.from_seed(1)
+    >>> def add_noise(x):
+    ...     return x + generator.normal(tf.shape(x)), x
+    >>> data = batches(np.zeros((10, 2), "float32"), batch_size=4, seed=1).map(add_noise)
+    >>> [len(noisy) for noisy, clean in data]
+    [4, 4, 2]
+    """
+    arrays = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+    num_rows = len(tf.nest.flatten(arrays)[0])
+    steps = -(-num_rows // batch_size)
+    options = tf.data.Options()  # as Keras sets them: no rewriting of a graph that holds the data
+    options.experimental_optimization.apply_default_optimizations = False
+    options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
+
+    def batches_of_rows(seed_and_epoch):
+        rows = tf.range(num_rows)
+        if shuffle:
+            rows = tf.random.experimental.stateless_shuffle(rows, seed=seed_and_epoch)
+        return tf.data.Dataset.range(steps).map(
+            lambda step: rows[step * batch_size : (step + 1) * batch_size]
+        )
+
+    def gather(rows):
+        return tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays)
+
+    dataset = _seed_and_epoch(seed).flat_map(batches_of_rows)
+    dataset = dataset.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+    return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+
+
+def _seed_and_epoch(seed):
+    """A dataset of one pair, another at each iteration."""
+    if isinstance(seed, keras.random.SeedGenerator):
+        return tf.data.Dataset.range(1).map(lambda _: tf.identity(seed.state.value))
+    if seed is None:
+        seed = np.random.SeedSequence().generate_state(1)[0] % _SEED_RANGE
+    iterations = tf.data.Dataset.random(seed=int(seed), rerandomize_each_iteration=True)
+    return iterations.take(1).map(lambda number: tf.stack([number % _SEED_RANGE, 0]))
+
+
+class EpochCounter(keras.callbacks.Callback):
+    """Counts the model's epochs; `fit` puts it first, so that a checkpoint holds the new count."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.data_order.state.assign(self.model.data_order.state + np.array([0, 1]))
+
+
+def is_array(x):
+    """Whether `x` is data in memory: an array, a tensor, or a list of numbers."""
+    return hasattr(x, "__array__") or isinstance(x, (list, str, bytes, int, float, np.generic))
+
+
+def to_array(x, name="x"):
+    """`x` as a NumPy array of numbers with at least one row: floats as float32, others kept.
+
+    Raises:
+        TypeError: it holds no numbers.
+        ValueError: it is empty, has no rows, or rows of different length.
+    """
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{name} has rows of different length; expected one array.") from error
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name} has dtype {array.dtype}; expected an array of numbers.")
+    if array.ndim == 0:
+        raise ValueError(f"{name} is a single number; expected an array of examples.")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: its shape is {array.shape}.")
+    return array.astype("float32", copy=False) if array.dtype.kind == "f" else array

@@ -1,0 +1,9 @@
+"""Data sets, ready to fit: `(x_train, y_train), (x_test, y_test)`, float32 in [0, 1].
+
+`load_digits` needs no network; the others look into `$KERAS_HOME/datasets` first.
+"""
+
+from keras_vae.datasets.digits import load_digits
+from keras_vae.datasets.mnist import load_mnist
+
+__all__ = ["load_digits", "load_mnist"]

@@ -1,0 +1,169 @@
+"""The distributions of a VAE, made anew from tensors at each call; float32, nats.
+
+    log_prob(x)             log p(x) of each example: summed over all axes but the first
+    kl_divergence(q, p)     KL(q || p) = E_q[log q(z) - log p(z)], of each latent
+
+Nothing here owns a weight: `likelihoods` and `priors` do, and return these.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+
+class Distribution:
+    """What every distribution offers. A new one defines `mean`, `log_density` and `sample`."""
+
+    mean = None
+
+    def log_density(self, x):
+        """log p of each value of x, not summed; same shape as x."""
+        raise NotImplementedError(f"{type(self).__name__} defines no log_density.")
+
+    def log_prob(self, x, mask=None):
+        """Log-probability of each example, in nats.
+
+        Args:
+            x: tensor. Shape `(batch, ...)`, as the distribution's.
+            mask: boolean tensor of the same shape, True where a value is known; unknown values,
+                NaN too, count for nothing and pass no gradient. Defaults to `None`, all known.
+
+        Returns:
+            float32 tensor of shape `(batch,)`.
+
+        Raises:
+            ValueError: x would broadcast against the distribution (KERAS3 13.3).
+        """
+        x = ops.cast(x, "float32")
+        self._check_shape(x)
+        if mask is None:
+            values = self.log_density(x)
+        else:
+            # Filled before the arithmetic: a NaN masked afterwards leaves a NaN gradient (16.4).
+            values = self.log_density(ops.where(mask, x, 0.0))
+            values = ops.where(mask, values, 0.0)
+        return _sum_over_values(values)
+
+    def sample(self, seed, shape=None):
+        """One draw for each row.
+
+        Args:
+            seed: int, `keras.random.SeedGenerator`, or an integer tensor of shape (2,).
+            shape: tuple. Shape of the draw, where the distribution broadcasts (a prior that is
+                the same for all rows). Defaults to the shape of `mean`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no sample.")
+
+    def _check_shape(self, x):
+        own, given = self.mean.shape, x.shape
+        fits = len(own) == len(given) and all(
+            None in (m, n) or m == n for m, n in zip(own[1:], given[1:], strict=True)
+        )
+        if len(own) > 0 and not fits:
+            raise ValueError(
+                f"x has shape {tuple(given)}, but the distribution is over {tuple(own)}; "
+                "they must agree in all axes but the first."
+            )
+
+
+class Normal(Distribution):
+    """Independent normal values, N(mean, exp(log_var)).
+
+    Args:
+        mean: tensor. Shape `(batch, ...)`, or a scalar that broadcasts.
+        log_var: tensor. Logarithm of the variance; a shape that broadcasts with `mean`.
+
+    Example:
+
+    >>> float(Normal(0.0, 0.0).log_prob([[0.0]])[0])  # -log(2 pi) / 2
+    -0.9189385175704956
+    """
+
+    def __init__(self, mean, log_var):
+        self.mean = ops.cast(mean, "float32")
+        self.log_var = ops.cast(log_var, "float32")
+
+    def log_density(self, x):
+        # log N(x; m, s^2) = -1/2 [log 2 pi + log s^2 + (x - m)^2 / s^2]
+        squared = ops.square(x - self.mean) * ops.exp(-self.log_var)
+        return -0.5 * (math.log(2 * math.pi) + self.log_var + squared)
+
+    def sample(self, seed, shape=None):
+        shape = ops.shape(self.mean) if shape is None else shape
+        noise = tf.random.stateless_normal(shape, seed_pair(seed))
+        return self.mean + ops.exp(0.5 * self.log_var) * noise
+
+
+class Bernoulli(Distribution):
+    """Independent values in {0, 1}, by their logits; grey values in [0, 1] are allowed.
+
+    For a grey x the density x log p + (1 - x) log(1 - p) is not normalised (Loaiza-Ganem and
+    Cunningham 2019): such nats compare models of the same data, not with binary data.
+
+    Args:
+        logits: tensor. Shape `(batch, ...)`; p = sigmoid(logits).
+    """
+
+    def __init__(self, logits):
+        self.logits = ops.cast(logits, "float32")
+
+    @property
+    def mean(self):
+        return ops.sigmoid(self.logits)
+
+    def log_density(self, x):
+        # x log p + (1 - x) log(1 - p) = x l - log(1 + e^l), with the right gradient at l = 0 (14.1)
+        return x * self.logits - ops.softplus(self.logits)
+
+    def sample(self, seed, shape=None):
+        shape = ops.shape(self.logits) if shape is None else shape
+        uniform = tf.random.stateless_uniform(shape, seed_pair(seed))
+        return ops.cast(uniform < self.mean, "float32")
+
+
+def kl_divergence(q, p, z=None):
+    """KL(q || p) in nats, not yet summed over the latents.
+
+    Two normals have a closed form (Kingma and Welling 2014, appendix B, for p = N(0, I)):
+
+        KL = 1/2 [(m_q - m_p)^2 / s_p^2 + s_q^2 / s_p^2 - 1 - log(s_q^2 / s_p^2)]
+
+    Any other pair is estimated at one sample, log q(z) - log p(z): right on average, and a single
+    value can be negative.
+
+    Args:
+        q: Distribution over latents of shape `(batch, ...)`.
+        p: Distribution that broadcasts with q.
+        z: tensor. A draw from q; needed where there is no closed form. Defaults to `None`.
+
+    Returns:
+        float32 tensor: `(batch, ...)` as q in closed form, else `(batch, 1)`.
+
+    Raises:
+        ValueError: no closed form, and no z.
+    """
+    if isinstance(q, Normal) and isinstance(p, Normal):
+        log_ratio = q.log_var - p.log_var
+        distance = ops.square(q.mean - p.mean) * ops.exp(-p.log_var)
+        return 0.5 * (distance + ops.expm1(log_ratio) - log_ratio)
+    if z is None:
+        raise ValueError(
+            f"KL({type(q).__name__} || {type(p).__name__}) has no closed form here; "
+            "pass z, a draw from q, for the one-sample estimate."
+        )
+    return ops.expand_dims(q.log_prob(z) - p.log_prob(z), axis=-1)
+
+
+def seed_pair(seed):
+    """A seed as the integer tensor of shape (2,) that `tf.random.stateless_*` takes."""
+    if isinstance(seed, keras.random.SeedGenerator):
+        return seed.next()
+    if isinstance(seed, int):
+        return tf.constant([seed, 0], "int64")
+    return seed
+
+
+def _sum_over_values(values):
+    return ops.sum(values, axis=tuple(range(1, len(values.shape))))

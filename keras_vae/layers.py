@@ -1,0 +1,117 @@
+"""`Sampling`, the reparameterisation trick as a layer: z = mean + std * eps, eps ~ N(0, I).
+
+The draw is written as a function of mean and log_var and of noise that has no parameters, so that
+gradients flow through it (Kingma and Welling 2014, section 2.4; lecture row F3).
+"""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+BLOCK = 128  # rows of evaluation noise that share one seed
+_REPLICA_STRIDE = 1_000_003
+
+
+class SeedGenerator(keras.random.SeedGenerator):
+    """Keras's generator, but each replica of a distribution strategy has a stream of its own.
+
+    Keras's gives every replica the same noise (KERAS3 D4). Replica 0, or a single device, draws
+    what Keras's would.
+    """
+
+    def next(self, ordered=True):
+        return super().next(ordered) + self._offset()
+
+    def take(self, count):
+        """The state as a (2,) tensor, [seed, counter]; the counter moves on by `count`."""
+        state = self.state.value * 1
+        self.state.assign_add(tf.stack([tf.zeros((), state.dtype), tf.cast(count, state.dtype)]))
+        return state + self._offset()
+
+    def rewind(self):
+        """Set the counter back to 0; the seed stays."""
+        self.state.assign(ops.multiply(self.state, ops.convert_to_tensor([1, 0], "int64")))
+
+    @staticmethod
+    def _offset():
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return tf.zeros((2,), "int64")
+        replica = tf.cast(context.replica_id_in_sync_group, "int64")
+        return tf.stack([replica * _REPLICA_STRIDE, tf.zeros((), "int64")])
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Sampling(keras.layers.Layer):
+    """Draw z ~ N(mean, exp(log_var)), so that gradients reach mean and log_var.
+
+    Two generators of noise: one for training, one for evaluation, so that validating changes no
+    training (KERAS3 4.4). In evaluation, noise comes in blocks of 128 rows, each from its own
+    seed: row i gets the same noise whatever the size of the batch it stands in, as long as
+    batches begin at a multiple of 128.
+
+    Args:
+        seed: int. Fixes both streams of noise. Defaults to `None`, a seed from Python's `random`
+            (`keras.utils.set_random_seed` fixes it).
+
+    Call arguments:
+        inputs: tuple `(mean, log_var)` of tensors of equal shape `(batch, ...)`.
+        training: bool. Which of the two generators draws. Defaults to `False`.
+        num_samples: int. Draws for each row. Defaults to `1`.
+
+    Returns:
+        Tensor of shape `(num_samples * batch, ...)`: all rows of the first sample, then of the
+        second.
+
+    Example:
+
+    >>> z = Sampling(seed=1)((np.zeros((4, 2)), np.zeros((4, 2))))
+    >>> z.shape
+    TensorShape([4, 2])
+    """
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = SeedGenerator(seed)
+        self.evaluation_generator = SeedGenerator(None if seed is None else seed + 1)
+
+    def call(self, inputs, training=False, num_samples=1):
+        mean, log_var = inputs
+        rows, *event = ops.shape(mean)
+        if training:
+            noise = keras.random.normal((num_samples, rows, *event), seed=self.seed_generator)
+        else:
+            noise = self._noise_in_blocks(num_samples, rows, event)
+        z = mean + ops.exp(0.5 * log_var) * ops.cast(noise, mean.dtype)  # (samples, batch, ...)
+        return ops.reshape(z, (-1, *event))
+
+    def _noise_in_blocks(self, num_samples, rows, event):
+        blocks = (rows + BLOCK - 1) // BLOCK  # of each sample; the last one is cut off
+        first = self.evaluation_generator.take(num_samples * blocks)
+
+        def block(index):
+            return tf.random.stateless_normal((BLOCK, *event), first + [0, index])
+
+        noise = tf.map_fn(
+            block,
+            tf.range(tf.cast(num_samples * blocks, "int64")),
+            fn_output_signature=tf.TensorSpec((BLOCK, *event), "float32"),
+        )
+        return ops.reshape(noise, (num_samples, blocks * BLOCK, *event))[:, :rows]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+def soft_bound(x, limit=20.0):
+    """x, bent gently into (-limit, limit): near the identity for |x| < limit / 2.
+
+    As the activation of a log-variance it keeps exp(log_var) finite (KERAS3 14.3), and unlike a
+    hard clip it never loses the gradient.
+    """
+    return limit * ops.tanh(x / limit)

@@ -1,0 +1,123 @@
+"""Layers that turn a decoder's output into p(x|z): Bernoulli and Gaussian (lecture row F4).
+
+A likelihood decides what the reconstruction loss -log p(x|z) is, and with it the weight of the KL
+term and the blur of the pictures. It says which shape the decoder must give, which data it can
+explain, and it owns the weights of the noise, if there are any.
+"""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_vae import distributions
+from keras_vae.layers import soft_bound
+
+
+class Likelihood(keras.layers.Layer):
+    """Base: a likelihood with one parameter for each value of x and no weights."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.built = True
+
+    def parameter_shape(self, x_shape):
+        """Shape that the decoder must give, for data of shape `x_shape`; both without the batch."""
+        return tuple(x_shape)
+
+    def check(self, target, name="x"):
+        """Raise a ValueError that says why the array `target` cannot be explained, if it cannot.
+
+        NaN is ignored here: where it means "missing", that is the model's business.
+        """
+
+    def distribution(self, outputs):
+        """The decoder's outputs, `(batch, *parameter_shape)`, as a Distribution over x."""
+        raise NotImplementedError(f"{type(self).__name__} defines no distribution.")
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Bernoulli(Likelihood):
+    """p(x|z) = Bernoulli(x; sigmoid(logits)) for x in [0, 1]; -log p is the binary cross-entropy.
+
+    The decoder gives logits: its last layer has no activation.
+    """
+
+    def check(self, target, name="x"):
+        low, high = np.nanmin(target), np.nanmax(target)
+        if low < 0 or high > 1:
+            extreme = f"up to {high}" if high > 1 else f"down to {low}"
+            cure = "Divide by 255." if low >= 0 and 1 < high <= 255 else "Rescale it."
+            raise ValueError(
+                f"{name} has values {extreme}; a Bernoulli likelihood needs values in [0, 1]. "
+                f"{cure}"
+            )
+
+    def distribution(self, outputs):
+        return distributions.Bernoulli(outputs)
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Gaussian(Likelihood):
+    """p(x|z) = N(x; mean(z), variance) for real x.
+
+    With a fixed variance, -log p is the squared error divided by 2 * variance, up to a constant:
+    the variance is the weight of the reconstruction against the KL term. Learned, it settles at
+    the mean squared error, and the balance finds itself (Rybkin 2021, sigma-VAE).
+
+    Args:
+        variance: `"learned"`, one scalar weight for all values; a float > 0, fixed; or
+            `"decoder"`, one for each value, for which the decoder gives `(..., 2c)` in the place
+            of `(..., c)`: all means, then all log-variances. Defaults to `"learned"`.
+
+    Raises:
+        ValueError: the variance is none of these.
+    """
+
+    def __init__(self, variance="learned", **kwargs):
+        super().__init__(**kwargs)
+        is_number = isinstance(variance, (int, float)) and not isinstance(variance, bool)
+        if variance not in ("learned", "decoder") and not (
+            is_number and 0 < variance < float("inf")
+        ):
+            raise ValueError(
+                f"variance is {variance!r}; expected 'learned', 'decoder' or a number above 0."
+            )
+        self.variance = variance
+        if variance == "learned":
+            self.log_variance = self.add_weight(shape=(), initializer="zeros", name="log_variance")
+
+    def parameter_shape(self, x_shape):
+        *rest, channels = x_shape
+        return (*rest, 2 * channels if self.variance == "decoder" else channels)
+
+    def distribution(self, outputs):
+        if self.variance == "decoder":
+            mean, log_var = ops.split(ops.cast(outputs, "float32"), 2, axis=-1)
+            return distributions.Normal(mean, soft_bound(log_var))
+        if self.variance == "learned":
+            return distributions.Normal(outputs, self.log_variance)
+        return distributions.Normal(outputs, math.log(self.variance))
+
+    def get_config(self):
+        return {**super().get_config(), "variance": self.variance}
+
+
+_NAMES = {"bernoulli": Bernoulli, "gaussian": Gaussian}
+
+
+def get(identifier):
+    """A likelihood from its name (`"bernoulli"`, `"gaussian"`), or the layer itself.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    if isinstance(identifier, Likelihood):
+        return identifier
+    if isinstance(identifier, str) and identifier in _NAMES:
+        return _NAMES[identifier]()
+    raise ValueError(
+        f"likelihood is {identifier!r}; expected one of {sorted(_NAMES)} or a "
+        "keras_vae.likelihoods layer, such as Gaussian(variance=0.1)."
+    )

@@ -1,0 +1,58 @@
+"""The deterministic autoencoder: the baseline whose latent space has gaps (lecture row M1).
+
+    z = encoder(x),   loss = -log p(x | z)
+
+No noise, no prior, no KL term: nothing asks the codes of the data to fill the space between them,
+so a point drawn there decodes to nothing in particular. That is what a VAE repairs.
+"""
+
+import keras
+
+from keras_vae.models.base import BaseModel
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Autoencoder(BaseModel):
+    """An autoencoder with the reconstruction loss of a VAE and nothing else.
+
+    Args:
+        encoder: keras.Model. x to z, one output: `networks.dense(..., variational=False)`.
+        decoder: keras.Model. z to what the likelihood needs.
+        likelihood: str or Likelihood. Defaults to `"bernoulli"`.
+        seed: int. Fixes the order of the data. Defaults to `None`.
+
+    It logs `loss` and `reconstruction_loss`, equal but for penalties of the networks, in nats.
+
+    Example:
+
+    >>> encoder, decoder = keras_vae.networks.dense((8, 8, 1), latent_dim=2, variational=False)
+    >>> autoencoder = keras_vae.Autoencoder(encoder, decoder)
+    >>> autoencoder.encode(np.zeros((3, 8, 8, 1))).shape
+    (3, 2)
+    """
+
+    def code(self, x, condition=None, training=False):
+        return self.encoder(x, training=training)
+
+    def objective(self, x, y=None, training=False):
+        x, target, condition = self.roles(x, y)
+        z = self.code(x, condition, training)
+        p_x = self.likelihood(z, condition, training)
+        with keras.name_scope("loss/reconstruction"):
+            reconstruction_loss = -p_x.log_prob(target)
+        return {"loss": reconstruction_loss, "reconstruction_loss": reconstruction_loss}
+
+    def prior(self, condition=None):
+        raise TypeError("An Autoencoder has no p(z): nothing says how its codes are spread.")
+
+    def posterior(self, x, condition=None, training=False):
+        raise TypeError("An Autoencoder has no q(z|x): it gives one code, not a distribution.")
+
+    def elbo(self, *args, **kwargs):
+        raise TypeError("An Autoencoder has no ELBO: it has no p(z) and no q(z|x).")
+
+    def log_likelihood(self, *args, **kwargs):
+        raise TypeError("An Autoencoder has no p(x): it has no p(z) to average p(x|z) over.")
+
+    def generate(self, *args, **kwargs):
+        raise TypeError("An Autoencoder cannot generate: it has no p(z) to draw from; use a VAE.")

@@ -1,0 +1,192 @@
+"""What a model refuses, each with one sentence: what was received, what was expected, what to do."""
+
+import keras
+import numpy as np
+
+from keras_vae import batching, likelihoods
+
+
+def inner_shape(shape):
+    """A shape without its batch axis."""
+    return tuple(shape)[1:]
+
+
+def known_input_shape(network):
+    """Shape of one example that the network takes, or None where it does not know yet."""
+    shape = getattr(network, "input_shape", None)
+    return inner_shape(shape) if isinstance(shape, tuple) else None
+
+
+def known_output_shapes(network):
+    """Shapes of the network's outputs for one example, as a list, or None."""
+    outputs = getattr(network, "outputs", None)
+    return [inner_shape(output.shape) for output in outputs] if outputs else None
+
+
+def check_network(network, name):
+    if not isinstance(network, keras.layers.Layer):
+        raise TypeError(
+            f"{name} is {network!r}; expected a keras.Model, for example from networks.dense."
+        )
+
+
+def check_code_shapes(shapes, expected):
+    """The encoder's outputs: one of an Autoencoder, two of equal shape of a VAE."""
+    if len(shapes) != expected:
+        meaning = {1: "one output, z", 2: "two outputs, mean and log-variance of q(z|x)"}[expected]
+        cure = {
+            1: "networks.dense(..., variational=False) makes such an encoder.",
+            2: "The model draws z itself: leave sampling out of the encoder.",
+        }[expected]
+        raise ValueError(
+            f"encoder has {len(shapes)} output{'s' * (len(shapes) != 1)}; "
+            f"this model needs {meaning}. {cure}"
+        )
+    if len(set(shapes)) != 1:
+        raise ValueError(
+            f"encoder gives mean and log-variance of shapes {shapes[0]} and {shapes[1]}; "
+            "they must be equal."
+        )
+
+
+def check_code_fits_decoder(code_shape, decoder_shape):
+    if not _same(code_shape, decoder_shape):
+        raise ValueError(
+            f"encoder gives latents of shape {code_shape}, but decoder takes {decoder_shape}; "
+            "build both with the same latent_dim."
+        )
+
+
+def check_decoder_output(decoder, output_shape, x_shape, likelihood):
+    """Shape of the decoder's output, and that it is logits where logits are needed."""
+    needed = likelihood.parameter_shape(x_shape)
+    if not _same(output_shape, needed):
+        raise ValueError(
+            f"decoder gives shape {output_shape}, but a {type(likelihood).__name__} likelihood of "
+            f"data of shape {x_shape} needs {needed}; pass the same likelihood= to the builder."
+        )
+    activation = _last_activation(decoder)
+    if isinstance(likelihood, likelihoods.Bernoulli) and activation in _SQUASHING:
+        raise ValueError(
+            f"decoder ends in a {activation}, but a Bernoulli likelihood needs logits; "
+            "remove the last activation."
+        )
+
+
+_SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
+_KEEPS_VALUES = (
+    keras.layers.Reshape,
+    keras.layers.Flatten,
+    keras.layers.Permute,
+    keras.layers.Cropping1D,
+    keras.layers.Cropping2D,
+    keras.layers.Identity,
+    keras.layers.Resizing,
+)
+
+
+def _last_activation(network):
+    """Name of the activation that the network's output went through last, or None."""
+    layers = getattr(network, "layers", None)
+    if layers:
+        values = [layer for layer in layers if not isinstance(layer, _KEEPS_VALUES)]
+        return _last_activation(values[-1]) if values else None
+    if isinstance(network, keras.layers.Softmax):
+        return "softmax"
+    return getattr(getattr(network, "activation", None), "__name__", None)
+
+
+def check_compiled(model):
+    """`loss=` and `metrics=` would be ignored by the step, without a word (KERAS3 1.2)."""
+    if not model.compiled:
+        raise ValueError(
+            f"This {type(model).__name__} is not compiled; call compile(optimizer='adam') first."
+        )
+    config = model.get_compile_config() or {}
+    for name in ("loss", "metrics", "weighted_metrics"):
+        if config.get(name) is not None:
+            raise ValueError(
+                f"compile() was given {name}={config[name]!r}, which a {type(model).__name__} would "
+                f"ignore: it brings its own loss, the negative ELBO. Compile without {name}."
+            )
+
+
+def check_input(array, shape, name):
+    """The rank and size of an array of examples, against the shape that a network takes."""
+    if shape is not None and not _same(inner_shape(array.shape), shape):
+        expected = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(
+            f"{name} has shape {array.shape}; expected (n, {expected}), "
+            "one example along the first axis."
+        )
+
+
+def check_target(array, shape, name):
+    if not _same(inner_shape(array.shape), shape):
+        raise ValueError(
+            f"{name} has shape {array.shape}; as the target it must have the shape of the data, "
+            f"{('n', *shape)}. Labels are no targets of this model: leave them out."
+        )
+
+
+def check_finite(array, name, accepts_missing=False):
+    """NaN and infinity are refused; NaN is let through where it means 'missing'."""
+    if array.dtype.kind != "f":
+        return
+    ignoring_nan = accepts_missing and not np.isnan(array).all()
+    low = np.nanmin(array) if ignoring_nan else np.min(array)
+    high = np.nanmax(array) if ignoring_nan else np.max(array)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"{name} holds NaN or infinity; remove or replace these values.")
+
+
+def check_lengths(**arrays):
+    """All arrays that are given have the same number of rows."""
+    lengths = {name: len(array) for name, array in arrays.items() if array is not None}
+    if len(set(lengths.values())) > 1:
+        sizes = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise ValueError(f"{sizes} rows; they must be as many.")
+
+
+def check_weights(sample_weight):
+    if sample_weight.ndim != 1 and sample_weight.shape[1:] != (1,):
+        raise ValueError(
+            f"sample_weight has shape {sample_weight.shape}; expected (n,), one weight an example."
+        )
+    if sample_weight.min() < 0:
+        raise ValueError("sample_weight has values below 0; weights are never negative.")
+
+
+def weights_of_classes(class_weight, y):
+    """`class_weight` as one weight for each example, by its integer label."""
+    if y is None or y.ndim != 1 or y.dtype.kind not in "iu":
+        raise ValueError(
+            "class_weight needs integer labels of shape (n,) as y; "
+            "give sample_weight, one weight an example, instead."
+        )
+    return np.array([class_weight.get(int(label), 1.0) for label in y], "float32")
+
+
+def check_count(number, name, least):
+    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
+        raise ValueError(f"{name} is {number!r}; expected an int of at least {least}.")
+
+
+def check_beta(beta):
+    value = float(beta)
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"beta is {beta!r}; expected a number of at least 0.")
+    return value
+
+
+def check_in_memory(x, name="x"):
+    if not batching.is_array(x):
+        raise TypeError(
+            f"{name} is a {type(x).__name__}; expected an array of examples, shape (n, ...)."
+        )
+
+
+def _same(shape, expected):
+    return len(shape) == len(expected) and all(
+        None in (m, n) or m == n for m, n in zip(shape, expected, strict=True)
+    )

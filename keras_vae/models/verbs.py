@@ -1,0 +1,211 @@
+"""The verbs of every model: arrays in, NumPy arrays out, in batches, compiled once.
+
+In evaluation, noise is drawn in blocks of 128 rows, block i from (seed, i). A verb sets that state
+before each batch, lets batches begin at a multiple of 128, and puts the state back: `batch_size`
+changes memory and not the noise.
+"""
+
+import functools
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_vae import batching
+from keras_vae.layers import BLOCK
+from keras_vae.models import checks
+
+
+class Verbs:
+    """encode, decode, predict, generate, elbo and log_likelihood of a `BaseModel`."""
+
+    def encode(self, x, condition=None, batch_size=1024):
+        """Latents that stand for x: the means of q(z|x).
+
+        Args:
+            x: array `(n, ...)`.
+            condition: array of n conditions, for a model that reads one. Defaults to `None`.
+            batch_size: int. Rows at a time, rounded up to a multiple of 128. Defaults to `1024`.
+
+        Returns:
+            float32 array `(n, latent_dim)`.
+        """
+        x = self._checked_input(x, condition)
+        return self._run("encode", self.code, x, condition, batch_size)
+
+    def decode(self, z, condition=None, batch_size=1024):
+        """Means of p(x|z), an array `(n, ...)` of the data's shape, for z `(n, latent_dim)`."""
+        z = batching.to_array(z, "z")
+        checks.check_input(z, self._latent_shape(), "z")
+        checks.check_finite(z, "z")
+
+        def mean(z, condition):
+            return self.likelihood(z, condition).mean
+
+        return self._run("decode", mean, z, condition, batch_size)
+
+    def predict(
+        self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, condition=None
+    ):
+        """Reconstructions: the mean of p(x|z) at the mean of q(z|x). Arguments as Keras's."""
+        if batching.is_array(x):
+            x = self._checked_input(x, condition)
+            x = x if condition is None else (x, condition)
+        return super().predict(
+            x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
+        )
+
+    def generate(self, n, condition=None, seed=None, sample=False):
+        """New examples: z ~ p(z), then the mean of p(x|z), or a draw from it.
+
+        Args:
+            n: int, at least 1.
+            condition: array of one or n conditions, for a model that reads one. Defaults to
+                `None`.
+            seed: int. The same seed gives the same examples, and the first of more. Defaults to
+                `None`: new ones at each call.
+            sample: bool. Draw x from p(x|z), noise and all, in place of its mean. Defaults to
+                `False`.
+
+        Returns:
+            float32 array `(n, ...)`.
+        """
+        checks.check_count(n, "n", least=1)
+        if seed is None:
+            seed = int(keras.random.randint((), 0, 2**31 - 1, seed=self.generation_noise))
+        latent_shape = self._latent_shape()
+
+        def draw(z_seed, condition, rows):
+            z = self.prior(condition).sample(z_seed, (BLOCK, *latent_shape))[:rows]
+            p_x = self.likelihood(z, condition)
+            return p_x.sample(-1 - z_seed) if sample else p_x.mean
+
+        compiled = self._compiled(f"generate_{sample}", draw)
+        parts = [
+            compiled(
+                tf.constant([seed, start // BLOCK], "int64"),
+                None if condition is None else condition[start : start + BLOCK],
+                tf.constant(min(BLOCK, n - start)),
+            )
+            for start in range(0, n, BLOCK)
+        ]
+        return np.concatenate(parts)
+
+    def elbo(self, x, condition=None, seed=None, batch_size=1024):
+        """The evidence lower bound of each example, in nats, at beta = 1 (lecture row F1).
+
+            ELBO(x) = E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z)) <= log p(x)
+
+        Estimated with one draw of z for each example.
+
+        Returns:
+            float32 array `(n,)`.
+        """
+        if "elbo" not in self.loss_names:
+            raise TypeError(f"A {type(self).__name__} has no ELBO: it has no p(z) and no q(z|x).")
+        x = self._checked_input(x, condition)
+        self._check_values(x, condition)
+
+        def bound(x, condition):
+            return self.objective(x, condition, training=False)["elbo"]
+
+        return self._run("elbo", bound, x, condition, batch_size, seed)
+
+    def log_likelihood(self, x, num_samples=500, condition=None, seed=None, batch_size=2048):
+        """Importance-weighted estimate of log p(x) of each example, in nats (Burda 2016, eq. 8).
+
+            log p(x) ~ log 1/K sum_k p(x, z_k) / q(z_k|x),   z_k ~ q(z|x)
+
+        A lower bound on average too, between the ELBO (K = 1) and log p(x); tighter with each
+        sample (lecture row F8).
+
+        Args:
+            x: array `(n, ...)`.
+            num_samples: int. K, exactly this many. Defaults to `500`.
+            condition: as in `encode`.
+            seed: int. Fixes the noise. Defaults to `None`, the model's own.
+            batch_size: int. Decoder outputs in memory at a time, a multiple of 128. Defaults to
+                `2048`.
+
+        Returns:
+            float32 array `(n,)`.
+        """
+        checks.check_count(num_samples, "num_samples", least=1)
+        x = self._checked_input(x, condition)
+        self._check_values(x, condition)
+        chunk = max(1, batch_size // BLOCK)
+        chunks = [chunk] * (num_samples // chunk) + [num_samples % chunk] * (
+            num_samples % chunk > 0
+        )
+
+        parts = []
+        for first in range(0, len(x), BLOCK):
+            rows = slice(first, first + BLOCK)
+            total, done = -np.inf, first // BLOCK * num_samples
+            for samples in chunks:
+
+                def log_sum(x, condition, samples=samples):
+                    log_weights = self.log_weights(x, condition, samples)
+                    return ops.logsumexp(log_weights, axis=1)
+
+                part = self._run(
+                    f"log_sum_{samples}",
+                    log_sum,
+                    x[rows],
+                    None if condition is None else condition[rows],
+                    seed=seed,
+                    block=done,
+                )
+                total = np.logaddexp(total, part.astype("float64"))
+                done += samples
+            parts.append(total - math.log(num_samples))
+        return np.concatenate(parts).astype("float32")
+
+    # How they run --------------------------------------------------------------------------
+
+    def _run(self, name, function, x, condition=None, batch_size=BLOCK, seed=None, block=0):
+        """function(x, condition) over all rows; evaluation noise from (seed, block) onwards."""
+        compiled = self._compiled(name, function)
+        rows = BLOCK * math.ceil(batch_size / BLOCK)
+        generators = [layer.evaluation_generator for layer in self.sampling_layers]
+        states = [np.array(generator.state) for generator in generators]
+        outputs = []
+        try:
+            for start in range(0, len(x), rows):
+                for i, (generator, (own_seed, _)) in enumerate(zip(generators, states, strict=True)):
+                    first = own_seed if seed is None else seed + i
+                    generator.state.assign([first, block + start // BLOCK])
+                batch = ops.convert_to_tensor(x[start : start + rows], "float32")
+                part = None if condition is None else condition[start : start + rows]
+                outputs.append(compiled(batch, part))
+        finally:
+            for generator, state in zip(generators, states, strict=True):
+                generator.state.assign(state)
+        return np.concatenate([np.asarray(output, "float32") for output in outputs])
+
+    def _compiled(self, name, function):
+        if name not in self._compiled_verbs:
+            self._compiled_verbs[name] = tf.function(function, reduce_retracing=True)
+        return self._compiled_verbs[name]
+
+    @functools.cached_property
+    def _compiled_verbs(self):
+        return {}  # a cached property is seen by no tracker of Keras or TensorFlow
+
+    def _checked_input(self, x, condition=None):
+        checks.check_in_memory(x)
+        x = batching.to_array(x)
+        checks.check_input(x, checks.known_input_shape(self.encoder), "x")
+        checks.check_finite(x, "x", self.accepts_missing)
+        if condition is not None and self.roles(x, condition)[2] is None:
+            raise TypeError(f"A {type(self).__name__} reads no condition; leave it out.")
+        if not self.built:
+            self.build(x.shape)
+        return x
+
+    def _latent_shape(self):
+        if not self.built:
+            raise ValueError("The networks have no weights yet; call fit, or the model on a batch.")
+        return self.latent_shape

@@ -1,0 +1,169 @@
+"""Figures from arrays: NumPy in, matplotlib Figure out.
+
+Images are arrays `(n, height, width)` or `(n, height, width, channels)` in [0, 1]; ink is dark, as
+on paper, where there is one channel.
+"""
+
+from statistics import NormalDist
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+
+def image_grid(images, columns=None, title=None):
+    """Images side by side, row after row, without gaps.
+
+    Args:
+        images: array `(n, height, width[, channels])` in [0, 1].
+        columns: int. Images in a row. Defaults to the root of n, rounded up.
+        title: str. Defaults to `None`.
+
+    Returns:
+        matplotlib Figure.
+    """
+    images = _with_channels(images)
+    columns = columns or int(np.ceil(np.sqrt(len(images))))
+    figure, axes = _figure(_tiled(images, columns).shape)
+    _show(axes, _tiled(images, columns), title)
+    return figure
+
+
+def reconstructions(x, x_hat, n=10, title=None):
+    """Originals in the first row, their reconstructions below.
+
+    Args:
+        x: array `(m, height, width[, channels])`, originals.
+        x_hat: array of the same shape, or a dict from a name to such an array, a row for each.
+        n: int. Images in a row. Defaults to `10`.
+        title: str. Defaults to `None`.
+    """
+    rows = {"original": x, **(x_hat if isinstance(x_hat, dict) else {"reconstruction": x_hat})}
+    images = np.concatenate([_with_channels(images)[:n] for images in rows.values()])
+    columns = len(images) // len(rows)
+    height = images.shape[1]
+    figure, axes = _figure(_tiled(images, columns).shape)
+    _show(axes, _tiled(images, columns), title)
+    axes.set_axis_on()
+    axes.set_xticks([])
+    axes.set_yticks((np.arange(len(rows)) + 0.5) * height - 0.5, list(rows))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
+    """What a two-dimensional latent space decodes to, over a grid (lecture row A1).
+
+    Args:
+        decode: callable. Latents `(n * n, 2)` to images, called once: `vae.decode`.
+        n: int. Points along each axis. Defaults to `15`.
+        low, high: float. Range of both coordinates. Default to `-1` and `1`, as in the lecture.
+        quantiles: bool. Take the (i + 1/2) / n quantiles of the prior N(0, 1) instead, so that
+            each image stands for an equal share of p(z). Defaults to `False`.
+        title: str. Defaults to `None`.
+    """
+    if quantiles:
+        points = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)])
+    else:
+        points = np.linspace(low, high, n)
+    z1, z2 = np.meshgrid(points, points[::-1])  # z1 to the right, z2 upwards
+    images = _with_channels(decode(np.stack([z1.ravel(), z2.ravel()], axis=1).astype("float32")))
+    height, width = images.shape[1:3]
+    figure, axes = _figure(_tiled(images, n).shape)
+    _show(axes, _tiled(images, n), title)
+    axes.set_axis_on()
+    shown = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
+    axes.set_xticks((shown + 0.5) * width - 0.5, [f"{points[i]:.1f}" for i in shown])
+    axes.set_yticks((shown + 0.5) * height - 0.5, [f"{points[::-1][i]:.1f}" for i in shown])
+    axes.set_xlabel("$z_1$")
+    axes.set_ylabel("$z_2$")
+    return figure
+
+
+def latent_scatter(latents, labels, title=None):
+    """Latents by class: a panel for an array, or side by side for a dict of arrays.
+
+    Args:
+        latents: array `(n, 2)`, or a dict from a title to such an array.
+        labels: array `(n,)` of integers.
+        title: str. Defaults to `None`.
+    """
+    panels = latents if isinstance(latents, dict) else {title: latents}
+    labels = np.asarray(labels)
+    classes = np.unique(labels)
+    colours = plt.get_cmap("tab10" if len(classes) <= 10 else "turbo", len(classes))
+    size = (4.6 * len(panels) + 0.8, 4.6)
+    figure, all_axes = plt.subplots(1, len(panels), figsize=size, layout="constrained")
+    for axes, (name, z) in zip(np.atleast_1d(all_axes), panels.items(), strict=True):
+        for i, label in enumerate(classes):
+            points = z[labels == label]
+            axes.scatter(points[:, 0], points[:, 1], s=7, color=colours(i), label=str(label))
+        axes.set_title(name)
+        axes.set_xlabel("$z_1$")
+        axes.set_ylabel("$z_2$")
+        axes.set_aspect("equal", adjustable="datalim")
+    axes.legend(markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    return figure
+
+
+def history(history, names=None, title=None):
+    """Each logged loss by epoch, training and validation.
+
+    Args:
+        history: `keras.callbacks.History`, or its dict.
+        names: list of str. Which to show. Defaults to all that are logged.
+        title: str. Defaults to `None`.
+    """
+    values = getattr(history, "history", history)
+    names = names or [name for name in values if not name.startswith("val_")]
+    size = (3.6 * len(names), 3.0)
+    figure, all_axes = plt.subplots(1, len(names), figsize=size, layout="constrained")
+    for axes, name in zip(np.atleast_1d(all_axes), names, strict=True):
+        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+            if key in values:
+                axes.plot(np.arange(1, len(values[key]) + 1), values[key], label=label)
+        axes.set_title(name.replace("_", " "))
+        axes.set_xlabel("epoch")
+        axes.grid(alpha=0.3)
+    np.atleast_1d(all_axes)[0].set_ylabel("nats per example")
+    axes.legend(frameon=False)
+    figure.suptitle(title)
+    return figure
+
+
+def _with_channels(images):
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"images have shape {images.shape}; expected (n, height, width) or "
+            "(n, height, width, channels) with 1 or 3 channels."
+        )
+    return images
+
+
+def _tiled(images, columns):
+    """One picture, `(rows * height, columns * width, channels)`; empty places stay blank."""
+    n, height, width, channels = images.shape
+    rows = -(-n // columns)
+    blank = 0.0 if channels == 1 else 1.0
+    full = np.full((rows * columns, height, width, channels), blank)
+    full[:n] = images
+    full = full.reshape(rows, columns, height, width, channels)
+    return full.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+
+
+def _figure(picture_shape):
+    height, width = picture_shape[:2]
+    scale = 8.0 / max(height, width)
+    return plt.subplots(figsize=(width * scale + 0.8, height * scale + 0.5), layout="constrained")
+
+
+def _show(axes, picture, title):
+    if picture.shape[-1] == 1:
+        axes.imshow(picture[..., 0], cmap="gray_r", vmin=0, vmax=1)
+    else:
+        axes.imshow(np.clip(picture, 0, 1))
+    axes.set_axis_off()
+    axes.set_title(title)

@@ -1,0 +1,53 @@
+"""Data and models that many tests share, and two logical devices in the place of two GPUs."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_vae import VAE, datasets, networks
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """300 digits, (300, 8, 8, 1), read-only: a test that writes into them fails."""
+    (x, y), _ = datasets.load_digits(limit=300)
+    x.setflags(write=False)
+    return x, y
+
+
+@pytest.fixture(scope="session")
+def x(digits):
+    return digits[0]
+
+
+@pytest.fixture
+def make_vae():
+    """A small compiled VAE of 8 x 8 images; the same arguments give the same weights."""
+
+    def make(optimizer="adam", compile_arguments=None, network=None, **arguments):
+        keras.utils.set_random_seed(0)
+        encoder, decoder = networks.dense(
+            (8, 8, 1), **{"latent_dim": 2, "hidden": (16,), **(network or {})}
+        )
+        vae = VAE(encoder, decoder, **{"seed": 5, **arguments})
+        vae.compile(optimizer, **(compile_arguments or {}))
+        return vae
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def strategy():
+    """One object for the whole process: a second one fails (KERAS3 D10)."""
+    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def weights_of(model):
+    """All weights in one vector."""
+    return np.concatenate([np.ravel(weight) for weight in model.get_weights()])

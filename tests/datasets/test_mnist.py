@@ -1,0 +1,69 @@
+"""`load_mnist` reads the published files where they lie, and says what to do where none are."""
+
+import gzip
+import os
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+from keras_vae import datasets
+
+HOME = pathlib.Path(os.environ.get("KERAS_HOME", ""))
+real = pytest.mark.skipif(
+    not (HOME / "datasets/mnist/train-images-idx3-ubyte.gz").exists(),
+    reason="no MNIST files in $KERAS_HOME/datasets/mnist",
+)
+
+
+@real
+def test_real_mnist_is_whole():
+    (x_train, y_train), (x_test, y_test) = datasets.load_mnist()
+    assert x_train.shape == (60_000, 28, 28, 1)
+    assert x_test.shape == (10_000, 28, 28, 1)
+    assert (x_train.dtype, y_train.dtype) == ("float32", "int64")
+    assert (x_train.min(), x_train.max()) == (0, 1)
+    assert np.mean(x_train) == pytest.approx(0.1307, abs=1e-4)
+    np.testing.assert_array_equal(y_train[:5], [5, 0, 4, 1, 9])
+    assert np.bincount(y_test).min() == 892
+
+
+@real
+def test_limit_keeps_the_classes_in_proportion():
+    (x, y), (x_test, _) = datasets.load_mnist(limit=1000)
+    assert len(x) == len(x_test) == 1000
+    _, (_, whole) = datasets.load_mnist()
+    np.testing.assert_allclose(np.bincount(y) / 1000, np.bincount(whole) / 1e4, atol=0.01)
+
+
+def test_a_damaged_file_is_named(tmp_path, monkeypatch):
+    folder = tmp_path / "datasets" / "mnist"
+    folder.mkdir(parents=True)
+    with gzip.open(folder / "train-images-idx3-ubyte.gz", "wb") as file:
+        file.write(b"\0\0\x08\x03 not the published content")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz is damaged"):
+        datasets.load_mnist()
+
+
+def test_without_files_and_network_one_sentence_says_what_to_do(tmp_path, monkeypatch):
+    def no_network():
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", no_network)
+    with pytest.raises(OSError, match=r"could not be downloaded.*datasets.mnist.*load_digits"):
+        datasets.load_mnist()
+
+
+def test_without_files_the_download_of_keras_is_used(tmp_path, monkeypatch):
+    images, labels = np.full((20, 28, 28), 255, "uint8"), np.arange(20, dtype="uint8") % 10
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(
+        keras.datasets.mnist, "load_data", lambda: ((images, labels), (images, labels))
+    )
+    (x, y), _ = datasets.load_mnist(limit=10)
+    assert x.shape == (10, 28, 28, 1)
+    assert x.max() == 1
+    np.testing.assert_array_equal(np.sort(y), np.arange(10))

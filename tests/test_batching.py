@@ -1,0 +1,100 @@
+"""Order is a function of seed and epoch.
+
+    for x in batches(arrays, batch_size=32, seed=1): ...
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_vae.batching import batches, is_array, to_array
+from keras_vae.layers import SeedGenerator
+
+
+def rows(dataset):
+    return np.concatenate([batch.numpy() for batch in dataset])
+
+
+def test_each_iteration_is_a_permutation_and_none_is_like_another():
+    dataset = batches(np.arange(100), batch_size=32, seed=1)
+    orders = [rows(dataset) for _ in range(5)]
+    for order in orders:
+        np.testing.assert_array_equal(np.sort(order), np.arange(100))
+    assert len({tuple(order) for order in orders}) == 5
+
+
+def test_a_seed_fixes_the_orders_also_under_a_global_seed_keras3_4_5():
+    keras.utils.set_random_seed(0)
+    first = batches(np.arange(100), seed=1)
+    orders = [rows(first) for _ in range(3)]
+    assert len({tuple(order) for order in orders}) == 3
+    second = batches(np.arange(100), seed=1)
+    np.testing.assert_array_equal([rows(second) for _ in range(3)], orders)
+    assert not np.array_equal(rows(batches(np.arange(100), seed=2)), orders[0])
+
+
+def test_a_generators_state_is_the_seed_and_the_epoch():
+    generator = SeedGenerator(4)
+    dataset = batches(np.arange(50), seed=generator)
+    first = rows(dataset)
+    np.testing.assert_array_equal(rows(dataset), first)  # it is read, not moved
+    generator.state.assign([4, 1])
+    second = rows(dataset)
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(rows(batches(np.arange(50), seed=generator)), second)
+
+
+def test_rows_of_several_arrays_stay_together():
+    x, y = np.arange(10.0)[:, None], np.arange(10)
+    for a, b in batches((x, y), batch_size=4, seed=1):
+        np.testing.assert_array_equal(a[:, 0], b)
+
+
+def test_unshuffled_batches_keep_the_order_and_the_size_is_known():
+    dataset = batches(np.arange(10), batch_size=4, shuffle=False)
+    assert [batch.tolist() for batch in dataset.as_numpy_iterator()] == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [8, 9],
+    ]
+    assert dataset.cardinality() == 3
+
+
+def test_fresh_noise_in_every_epoch_needs_a_generator_with_a_state():
+    """As in the docstring of `batches`; tf.random.normal repeats itself, for the reason of 4.5."""
+    keras.utils.set_random_seed(0)
+    generator = tf.random.Generator.from_seed(1)
+    clean = batches(np.zeros((10, 2), "float32"), seed=1)
+
+    def two_epochs(noise):
+        noisy = clean.map(lambda x: (x + noise(tf.shape(x)), x))
+        return [np.concatenate([x for x, _ in noisy]) for _ in range(2)]
+
+    assert not np.allclose(*two_epochs(generator.normal))
+    assert np.allclose(*two_epochs(tf.random.normal))
+
+
+def test_to_array_keeps_integers_and_makes_floats_float32():
+    assert to_array(np.zeros(3, "uint8")).dtype == "uint8"
+    assert to_array(np.zeros(3, bool)).dtype == bool
+    assert to_array([0.5, 1.0]).dtype == "float32"
+    assert to_array(tf.zeros(3, "float16")).dtype == "float32"
+    array = np.zeros(3, "float32")
+    assert to_array(array) is array
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        (np.zeros((0, 8)), "is empty"),
+        (["a", "b"], "expected an array of numbers"),
+        (np.array([None, 1]), "expected an array of numbers"),
+        ([[1, 2], [3]], "different length"),
+        (3.0, "a single number"),
+    ],
+)
+def test_what_is_no_array_of_numbers_gets_a_sentence(bad, sentence):
+    assert is_array(bad)
+    with pytest.raises((ValueError, TypeError), match=sentence):
+        to_array(bad)

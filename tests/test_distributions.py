@@ -1,0 +1,187 @@
+"""Laws of the distributions; the oracle is SciPy.
+
+    q = Normal(mean, log_var)
+    q.log_prob(z), q.sample(seed), kl_divergence(q, p)
+"""
+
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from keras_vae.distributions import Bernoulli, Distribution, Normal, kl_divergence
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def normal_values(rng):
+    return rng.normal(size=(5, 3, 2)), rng.normal(size=(5, 3, 2)), rng.normal(size=(5, 3, 2))
+
+
+def gradient(function, value):
+    value = tf.constant(value, "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(value)
+        result = tf.reduce_sum(function(value))
+    return tape.gradient(result, value).numpy()
+
+
+def test_normal_log_prob_equals_scipy(normal_values):
+    x, mean, log_var = normal_values
+    expected = scipy.stats.norm.logpdf(x, mean, np.exp(log_var / 2)).sum(axis=(1, 2))
+    np.testing.assert_allclose(Normal(mean, log_var).log_prob(x), expected, rtol=1e-5)
+    wrong = scipy.stats.norm.logpdf(x, mean, np.exp(log_var)).sum(axis=(1, 2))  # as if a std
+    assert not np.allclose(Normal(mean, log_var).log_prob(x), wrong, rtol=1e-2)
+
+
+def test_normal_gradients_equal_their_formulas(normal_values):
+    x, mean, log_var = normal_values
+    variance = np.exp(log_var)
+    np.testing.assert_allclose(
+        gradient(lambda m: Normal(m, log_var).log_prob(x), mean),
+        (x - mean) / variance,
+        rtol=1e-4,
+        atol=1e-5,
+    )
+    np.testing.assert_allclose(
+        gradient(lambda v: Normal(mean, v).log_prob(x), log_var),
+        ((x - mean) ** 2 / variance - 1) / 2,
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_bernoulli_log_prob_equals_scipy(rng, scale):
+    logits = scale * rng.normal(size=(5, 4))
+    x = rng.integers(0, 2, size=(5, 4))
+    expected = np.where(x == 1, -np.logaddexp(0, -logits), -np.logaddexp(0, logits)).sum(axis=1)
+    np.testing.assert_allclose(Bernoulli(logits).log_prob(x), expected, rtol=1e-5, atol=1e-5)
+    if scale == 1:
+        by_scipy = scipy.stats.bernoulli.logpmf(x, scipy.special.expit(logits)).sum(axis=1)
+        np.testing.assert_allclose(Bernoulli(logits).log_prob(x), by_scipy, rtol=1e-5)
+
+
+def test_bernoulli_gradient_is_x_minus_p_also_at_logits_of_zero_keras3_14_1(rng):
+    """The textbook form relu(l) - l x + log1p(e^-|l|) gives the wrong one at 0, and fails here."""
+    logits = np.array([[0.0, 0.0, 0.0, 2.0, -50.0, 50.0]])
+    x = np.array([[0.0, 0.2, 1.0, 0.5, 1.0, 0.0]])
+    expected = x - scipy.special.expit(logits)
+    np.testing.assert_allclose(
+        gradient(lambda v: Bernoulli(v).log_prob(x), logits), expected, atol=1e-6
+    )
+
+    def textbook(v):
+        return -(tf.nn.relu(v) - v * x + tf.math.log1p(tf.exp(-tf.abs(v))))
+
+    assert not np.allclose(gradient(textbook, logits), expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("make", [Bernoulli, lambda parameter: Normal(parameter, 0.3)])
+def test_masked_values_count_for_nothing_and_leave_no_nan_keras3_16_4(make):
+    parameter = np.array([[0.3, -0.2, 0.9]])
+    x = np.array([[1.0, np.nan, 0.0]])
+    mask = ~np.isnan(x)
+    known = make(parameter[:, [0, 2]]).log_prob(x[:, [0, 2]])
+    np.testing.assert_allclose(make(parameter).log_prob(x, mask), known, rtol=1e-6)
+    slope = gradient(lambda v: make(v).log_prob(x, mask), parameter)
+    assert slope[0, 1] == 0
+    assert np.all(slope[0, [0, 2]] != 0)
+
+    def masked_afterwards(v):
+        return tf.where(mask, make(v).log_density(tf.constant(x, "float32")), 0.0)
+
+    assert np.isnan(gradient(masked_afterwards, parameter)).any()
+
+
+@pytest.mark.parametrize("make", [Bernoulli, lambda parameter: Normal(parameter, 0.0)])
+@pytest.mark.parametrize("shape", [(28, 28, 28), (1, 28, 28), (28, 28, 28, 2)])
+def test_no_silent_broadcasting_keras3_13_3(make, shape):
+    with pytest.raises(ValueError, match="must agree in all axes"):
+        make(np.zeros((28, 28, 28, 1))).log_prob(np.zeros(shape))
+
+
+def test_kl_of_normals_equals_monte_carlo(rng):
+    q, p = (Normal(rng.normal(size=(1, 3)), rng.normal(size=(1, 3))) for _ in range(2))
+    z = q.sample(seed=1, shape=(200_000, 3)).numpy()
+
+    def log_density(d):
+        return scipy.stats.norm.logpdf(z, d.mean, np.exp(np.array(d.log_var) / 2))
+
+    ratio = log_density(q) - log_density(p)
+    error = ratio.std(axis=0) / np.sqrt(len(z))
+    exact = np.array(kl_divergence(q, p))[0]
+    assert np.all(np.abs(ratio.mean(axis=0) - exact) < 4 * error)
+    backwards = np.array(kl_divergence(p, q))[0]
+    assert np.any(np.abs(ratio.mean(axis=0) - backwards) > 4 * error)
+
+
+def test_kl_of_normals_equals_quadrature_by_scipy():
+    grid = np.linspace(-30, 30, 200_001)
+    q, p = scipy.stats.norm(0.7, 1.3), scipy.stats.norm(-0.4, 2.1)
+    expected = scipy.integrate.trapezoid(q.pdf(grid) * (q.logpdf(grid) - p.logpdf(grid)), grid)
+    ours = kl_divergence(
+        Normal([[0.7]], [[2 * np.log(1.3)]]), Normal([[-0.4]], [[2 * np.log(2.1)]])
+    )
+    np.testing.assert_allclose(ours, [[expected]], rtol=1e-5)
+
+
+def test_kl_to_the_standard_normal_is_the_formula_of_the_lecture(rng):
+    """-1/2 sum(1 + log s^2 - m^2 - s^2); the Thesis prints it without the minus sign."""
+    mean, log_var = rng.normal(size=(2, 5, 3))
+    formula = -0.5 * (1 + log_var - mean**2 - np.exp(log_var))
+    ours = np.array(kl_divergence(Normal(mean, log_var), Normal(0.0, 0.0)))
+    np.testing.assert_allclose(ours, formula, rtol=1e-4, atol=1e-6)
+    assert np.all(ours >= 0)
+    assert np.all(-formula <= 0)
+
+
+def test_kl_is_zero_if_and_only_if_equal():
+    q = Normal([[0.5, -1.0]], [[0.3, -2.0]])
+    np.testing.assert_array_equal(kl_divergence(q, q), [[0.0, 0.0]])
+    assert np.all(np.array(kl_divergence(q, Normal([[0.5, -1.0]], [[0.31, -2.01]]))) > 0)
+
+
+def test_kl_without_closed_form_is_estimated_at_one_sample(rng):
+    class Other(Distribution):
+        def __init__(self, normal):
+            self.normal, self.mean = normal, normal.mean
+
+        def log_density(self, x):
+            return self.normal.log_density(x)
+
+    q, p = Normal([[0.5, 1.0]], [[-1.0, 0.2]]), Other(Normal([[0.0, 0.0]], [[0.0, 0.0]]))
+    z = q.sample(seed=0, shape=(100_000, 2))
+    estimates = np.array(kl_divergence(q, p, z))
+    assert estimates.shape == (100_000, 1)
+    exact = float(np.sum(kl_divergence(q, p.normal)))
+    assert abs(estimates.mean() - exact) < 4 * estimates.std() / np.sqrt(len(estimates))
+    with pytest.raises(ValueError, match="pass z"):
+        kl_divergence(q, p)
+
+
+def test_samples_have_the_right_mean_and_variance():
+    z = Normal([1.0], [np.log(4.0)]).sample(seed=3, shape=(100_000,)).numpy()
+    assert abs(z.mean() - 1) < 4 * 2 / np.sqrt(1e5)
+    assert abs(z.var() - 4) < 4 * 4 * np.sqrt(2 / 1e5)
+    x = Bernoulli(tf.fill((100_000, 1), 1.0)).sample(seed=3).numpy()
+    assert set(np.unique(x)) == {0.0, 1.0}
+    assert abs(x.mean() - scipy.special.expit(1.0)) < 4 * 0.5 / np.sqrt(1e5)
+
+
+def test_a_seed_fixes_a_sample():
+    q = Normal(np.zeros((4, 2)), np.zeros((4, 2)))
+    np.testing.assert_array_equal(q.sample(seed=1), q.sample(seed=1))
+    assert not np.allclose(q.sample(seed=1), q.sample(seed=2))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_parameters_are_computed_in_float32_keras3_9_1(dtype):
+    logits = tf.cast(tf.zeros((2, 784)), dtype)
+    log_prob = Bernoulli(logits).log_prob(tf.zeros((2, 784), dtype))
+    assert log_prob.dtype == tf.float32
+    np.testing.assert_allclose(log_prob, -784 * np.log(2), rtol=1e-6)

@@ -1,0 +1,124 @@
+"""Networks of any size mirror each other; each network of the lecture is one call (row F5)."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_vae import VAE, networks
+from keras_vae.likelihoods import Gaussian
+
+SHAPES = [(8, 8, 1), (28, 28, 1), (32, 32, 3), (112, 92, 1), (192, 168, 1)]
+
+
+@pytest.mark.parametrize("input_shape", [(64,), *SHAPES])
+def test_dense_reconstructs_at_the_size_of_its_input(input_shape):
+    encoder, decoder = networks.dense(input_shape, latent_dim=3, hidden=(8, 4))
+    x = np.zeros((2, *input_shape), "float32")
+    mean, log_var = encoder(x)
+    assert tuple(mean.shape) == tuple(log_var.shape) == (2, 3)
+    assert tuple(decoder(mean).shape) == x.shape
+
+
+@pytest.mark.parametrize("kernel_size", [2, 3, 4, 5])
+@pytest.mark.parametrize("input_shape", [*SHAPES, (7, 5, 2)])
+def test_conv_reconstructs_at_the_size_of_its_input_keras3_13_1(input_shape, kernel_size):
+    encoder, decoder = networks.conv(
+        input_shape, latent_dim=3, filters=(2, 3, 4), kernel_size=kernel_size
+    )
+    assert encoder.input_shape == decoder.output_shape == (None, *input_shape)
+
+
+@pytest.mark.parametrize("kernel_size", [3, 4])
+@pytest.mark.parametrize("n", [12, 13])
+def test_convolution_and_its_mirror_are_aligned(n, kernel_size):
+    """A transposed convolution with the kernel of the convolution is its adjoint: <Ax, y> = <x, A'y>."""
+    encoder, decoder = networks.conv((n, n, 1), 1, filters=(1,), kernel_size=kernel_size)
+    down, up = encoder.get_layer("conv_1"), decoder.get_layer("deconv_1")
+    cut = decoder.get_layer("cut_1") if n % 2 else keras.layers.Identity()
+    up.kernel.assign(down.kernel)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1, n, n, 1)).astype("float32")
+    y = rng.normal(size=down(x).shape).astype("float32")
+    np.testing.assert_allclose(np.sum(down(x) * y), np.sum(x * cut(up(y))), rtol=1e-4)
+
+
+LECTURE = {
+    "Thesis: one hidden layer of 400, latent 64": networks.dense((28, 28, 1), 64, hidden=(400,)),
+    "Introduction: two 3x3 convolutions, batch normalisation, ReLU": networks.conv(
+        (28, 28, 1), 2, filters=(32, 64), kernel_size=3, batch_norm=True, activation="relu"
+    ),
+    "Introduction: latent 23": networks.conv((28, 28, 1), 23, batch_norm=True),
+    "Project: more layers, latent 5": networks.conv((28, 28, 1), 5, filters=(32, 64, 64)),
+    "Project: dropout in the encoder": networks.conv((28, 28, 1), 2, dropout=(0.3, 0.0)),
+    "Project: dropout in both": networks.conv((28, 28, 1), 2, dropout=0.3),
+    "Course: dense": networks.dense((28, 28, 1), 32, hidden=(256, 128)),
+}
+
+
+@pytest.mark.parametrize("name", LECTURE)
+def test_each_network_of_the_lecture_is_one_call(name):
+    encoder, decoder = LECTURE[name]
+    VAE(encoder, decoder)
+    kinds = [[type(layer).__name__ for layer in net.layers] for net in (encoder, decoder)]
+    assert ("BatchNormalization" in kinds[0]) == ("Introduction" in name)
+    assert ("Dropout" in kinds[0]) == ("dropout" in name)
+    assert ("Dropout" in kinds[1]) == ("both" in name)
+
+
+@pytest.mark.parametrize("build", [networks.dense, networks.conv])
+def test_the_likelihood_says_what_the_decoder_gives(build):
+    _, decoder = build((8, 8, 3), 2, likelihood=Gaussian(variance="decoder"))
+    assert decoder.output_shape == (None, 8, 8, 6)
+
+
+@pytest.mark.parametrize("build", [networks.dense, networks.conv])
+def test_an_autoencoders_encoder_has_one_output(build):
+    encoder, _ = build((8, 8, 1), 2, variational=False)
+    assert encoder.output_shape == (None, 2)
+
+
+@pytest.mark.parametrize("build", [networks.dense, networks.conv])
+def test_the_latent_layers_bear_the_names_that_every_keras_vae_uses(build):
+    encoder, _ = build((8, 8, 1), 2)
+    assert [layer.name for layer in encoder.layers[-2:]] == ["z_mean", "z_log_var"]
+
+
+def test_log_variances_stay_finite_on_wild_inputs():
+    encoder, _ = networks.dense((64,), 2)
+    _, log_var = encoder(np.full((1, 64), 1e6, "float32"))
+    assert np.all(np.abs(log_var) <= 20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"latent_dim": 0}, "latent_dim is 0"),
+        ({"latent_dim": 2.5}, "latent_dim is 2.5"),
+        ({"input_shape": ()}, "without the batch axis"),
+        ({"input_shape": (None, 8, 8, 1)}, "without the batch axis"),
+        ({"hidden": (0,)}, "expected ints of at least 1"),
+        ({"dropout": 1.0}, r"a rate in \[0, 1\)"),
+        ({"dropout": (0.1, 0.1, 0.1)}, "a pair"),
+        ({"likelihood": "poisson"}, "likelihood is 'poisson'"),
+    ],
+)
+def test_a_bad_argument_gets_a_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        networks.dense(**{"input_shape": (8, 8, 1), "latent_dim": 2, **arguments})
+
+
+def test_conv_refuses_vectors_and_kernels_that_cannot_double():
+    with pytest.raises(ValueError, match="For vectors use networks.dense"):
+        networks.conv(64, 2)
+    with pytest.raises(ValueError, match="kernel_size is 1"):
+        networks.conv((8, 8, 1), 2, kernel_size=1)
+
+
+@pytest.mark.parametrize("build", [networks.dense, networks.conv])
+def test_networks_load_in_safe_mode(build, tmp_path):
+    encoder, _ = build((9, 8, 1), 2, batch_norm=True, dropout=0.1)
+    encoder.save(tmp_path / "encoder.keras")
+    again = keras.models.load_model(tmp_path / "encoder.keras")
+    x = np.random.default_rng(0).random((3, 9, 8, 1)).astype("float32")
+    for ours, theirs in zip(encoder(x), again(x), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -1,0 +1,94 @@
+"""Figures show what they are given: pixels are compared, not only types."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from keras_vae import plotting
+
+mpl.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).random((7, 4, 5, 1))
+
+
+def shown(figure):
+    return np.asarray(figure.axes[0].images[0].get_array())
+
+
+def test_image_grid_places_images_row_after_row(images):
+    picture = shown(plotting.image_grid(images, columns=3))
+    assert picture.shape == (3 * 4, 3 * 5)
+    np.testing.assert_array_equal(picture[4:8, 5:10], images[4, ..., 0])
+    assert np.all(picture[8:, 5:] == 0)  # empty places
+
+
+def test_image_grid_takes_colour_and_images_without_channels(images):
+    assert shown(plotting.image_grid(np.zeros((2, 4, 5, 3)), columns=2)).shape == (4, 10, 3)
+    np.testing.assert_array_equal(
+        shown(plotting.image_grid(images[..., 0])), shown(plotting.image_grid(images))
+    )
+
+
+def test_reconstructions_stand_below_their_originals(images):
+    picture = shown(plotting.reconstructions(images, 1 - images, n=3))
+    np.testing.assert_allclose(picture[:4] + picture[4:], 1)
+    rows = plotting.reconstructions(images, {"a": images, "b": images})
+    assert [label.get_text() for label in rows.axes[0].get_yticklabels()] == ["original", "a", "b"]
+
+
+def test_manifold_decodes_once_with_z1_to_the_right_and_z2_upwards():
+    calls = []
+
+    def decode(z):
+        calls.append(z)
+        return z.sum(axis=1).reshape(-1, 1, 1, 1)
+
+    picture = shown(plotting.manifold(decode, n=5, low=-1, high=1))
+    assert len(calls) == 1
+    assert calls[0].min() == -1
+    assert calls[0].max() == 1
+    assert picture[0, 4] == 2  # top right: z = (1, 1)
+    assert picture[4, 4] == 0  # bottom right: z = (1, -1)
+
+
+def test_manifold_over_quantiles_gives_each_image_an_equal_share_of_the_prior():
+    points = []
+
+    def decode(z):
+        points.append(z)
+        return np.zeros((len(z), 1, 1, 1))
+
+    plotting.manifold(decode, n=4, quantiles=True)
+    import scipy.stats
+
+    shares = scipy.stats.norm.cdf(np.unique(points[0][:, 0]))
+    np.testing.assert_allclose(shares, [0.125, 0.375, 0.625, 0.875], atol=1e-6)
+
+
+def test_latent_scatter_shows_every_point_in_every_panel():
+    z, labels = np.random.default_rng(0).normal(size=(50, 2)), np.arange(50) % 10
+    figure = plotting.latent_scatter({"few": z, "many": 2 * z}, labels)
+    assert [axes.get_title() for axes in figure.axes] == ["few", "many"]
+    for axes in figure.axes:
+        assert sum(len(points.get_offsets()) for points in axes.collections) == 50
+
+
+def test_history_draws_training_and_validation():
+    figure = plotting.history({"loss": [3, 2, 1], "val_loss": [4, 3, 2], "elbo": [-3, -2, -1]})
+    assert [len(axes.lines) for axes in figure.axes] == [2, 1]
+    np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), [4, 3, 2])
+
+
+def test_what_is_no_image_gets_a_sentence():
+    with pytest.raises(ValueError, match="images have shape"):
+        plotting.image_grid(np.zeros((3, 64)))
