@@ -1,6 +1,6 @@
 """Order is a function of seed and epoch.
 
-    for x in batches(arrays, batch_size=32, seed=1): ...
+for x in batches(arrays, batch_size=32, seed=1): ...
 """
 
 import keras

@@ -1,7 +1,7 @@
 """Laws of the distributions; the oracle is SciPy.
 
-    q = Normal(mean, log_var)
-    q.log_prob(z), q.sample(seed), kl_divergence(q, p)
+q = Normal(mean, log_var)
+q.log_prob(z), q.sample(seed), kl_divergence(q, p)
 """
 
 import numpy as np

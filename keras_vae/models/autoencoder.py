@@ -38,7 +38,7 @@ class Autoencoder(BaseModel):
         x, target, condition = self.roles(x, y)
         z = self.code(x, condition, training)
         p_x = self.likelihood(z, condition, training)
-        with keras.name_scope("loss/reconstruction"):
+        with keras.name_scope("loss"), keras.name_scope("reconstruction"):
             reconstruction_loss = -p_x.log_prob(target)
         return {"loss": reconstruction_loss, "reconstruction_loss": reconstruction_loss}
 

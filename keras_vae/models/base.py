@@ -155,8 +155,9 @@ class BaseModel(Verbs, keras.Model):
 
     @property
     def metrics(self):
-        """The trackers of the loss, then what a subclass adds; not Keras's own "loss" (2.2)."""
-        others = [metric for metric in super().metrics if metric.name not in self.trackers]
+        """The trackers of the loss, then what a subclass adds; none of `compile` (KERAS3 2.2)."""
+        not_own = (*self.trackers, "compile_metrics")  # the latter outlives a second `compile`
+        others = [metric for metric in super().metrics if metric.name not in not_own]
         return [*self.trackers.values(), *others]
 
     def reset_metrics(self):
@@ -416,11 +417,12 @@ class BaseModel(Verbs, keras.Model):
 
     def load_own_variables(self, store):
         """Weights, and the state of every generator of noise, which Keras loses (KERAS3 4.2)."""
-        own = {key: store[key] for key in store if not key.startswith("generator_state_")}
-        super().load_own_variables(own)
+        saved = {key: store[key] for key in store.keys()}  # noqa: SIM118, an HDF5 group
+        states = {key: saved.pop(key) for key in list(saved) if key.startswith("generator_state_")}
+        super().load_own_variables(saved)
         for i, state in enumerate(self._generator_states()):
-            if f"generator_state_{i}" in store:
-                state.assign(store[f"generator_state_{i}"])
+            if f"generator_state_{i}" in states:
+                state.assign(states[f"generator_state_{i}"])
 
     def _generator_states(self):
         weights = {id(weight) for weight in self.weights}

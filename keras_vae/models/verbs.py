@@ -174,7 +174,9 @@ class Verbs:
         outputs = []
         try:
             for start in range(0, len(x), rows):
-                for i, (generator, (own_seed, _)) in enumerate(zip(generators, states, strict=True)):
+                for i, (generator, (own_seed, _)) in enumerate(
+                    zip(generators, states, strict=True)
+                ):
                     first = own_seed if seed is None else seed + i
                     generator.state.assign([first, block + start // BLOCK])
                 batch = ops.convert_to_tensor(x[start : start + rows], "float32")
