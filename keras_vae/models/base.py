@@ -40,7 +40,7 @@ class BaseModel(Verbs, keras.Model):
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood_layer = likelihoods.get(likelihood)
-        self.seed = seed
+        self.seed = seed = checks.checked_seed(seed)
         self.data_order = SeedGenerator(seed)  # its state is [seed, epochs seen]
         self.generation_noise = SeedGenerator(seed)
         self.trackers = {
@@ -212,6 +212,8 @@ class BaseModel(Verbs, keras.Model):
             ValueError, TypeError: the data do not fit the model; nothing was trained.
         """
         checks.check_compiled(self)
+        if self.optimizer is None:
+            raise ValueError("The model was compiled without an optimizer; compile with one.")
         if batching.is_array(x):
             arrays = self._checked(x, y, sample_weight, class_weight)
             if validation_split and validation_data is None:
@@ -363,10 +365,16 @@ class BaseModel(Verbs, keras.Model):
             self.latent_shape = z_shape
             self.built = True
 
-    def build(self, input_shape, y_shape=None):
-        """Make the weights of networks that do not know their input, by a pass over zeros."""
-        x = ops.zeros((1, *checks.inner_shape(input_shape)))
-        y = None if y_shape is None else ops.zeros((1, *checks.inner_shape(y_shape)))
+    def build(self, input_shape):
+        """Make the weights of networks that do not know their input, by a pass over zeros.
+
+        Args:
+            input_shape: shape of x, batch axis included, or a pair of them, of x and y.
+        """
+        is_pair = isinstance(input_shape[0], (tuple, list))
+        x_shape, y_shape = input_shape if is_pair else (input_shape, None)
+        x = ops.zeros((1, *checks.inner_shape(x_shape)))
+        y = ops.zeros((1, *checks.inner_shape(y_shape))) if is_pair else None
         with self.distribute_strategy.scope():
             outputs = keras.tree.flatten(self.encoder(x))
             code_shapes = [checks.inner_shape(output.shape) for output in outputs]
@@ -385,10 +393,17 @@ class BaseModel(Verbs, keras.Model):
                     "The networks do not know the shape of their input yet, and these data cannot "
                     "be looked at; call the model once on a batch before fit."
                 )
-            self.build(x.shape, None if y is None else y.shape)
-        with self.distribute_strategy.scope():
-            if self.optimizer is not None and not self.optimizer.built:
-                self.optimizer.build(self.trainable_variables)
+            self.build(x.shape if y is None else (x.shape, y.shape))
+        self._build_optimizer()
+
+    def _build_optimizer(self):
+        optimizer = getattr(self, "optimizer", None)
+        if self.built and optimizer is not None and not optimizer.built:
+            with self.distribute_strategy.scope():
+                optimizer.build(self.trainable_variables)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing is left to build. Keras's own fails where replicas get unequal first batches."""
 
     def get_config(self):
         return {
@@ -409,6 +424,11 @@ class BaseModel(Verbs, keras.Model):
                 for name, value in config.items()
             }
         )
+
+    def load_weights(self, filepath, **kwargs):
+        """Keras's own; the state of a compiled optimizer comes too (KERAS3 6.8)."""
+        self._build_optimizer()
+        super().load_weights(filepath, **kwargs)
 
     def save_own_variables(self, store):
         super().save_own_variables(store)

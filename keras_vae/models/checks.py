@@ -172,6 +172,18 @@ def check_count(number, name, least):
         raise ValueError(f"{name} is {number!r}; expected an int of at least {least}.")
 
 
+def checked_seed(seed):
+    """The seed as Python's int, or None."""
+    if seed is not None:
+        check_count(seed, "seed", least=0)
+    return None if seed is None else int(seed)
+
+
+def check_condition(model, condition):
+    if condition is not None and model.roles(None, condition)[2] is None:
+        raise TypeError(f"A {type(model).__name__} reads no condition; leave it out.")
+
+
 def check_beta(beta):
     value = float(beta)
     if not 0 <= value < float("inf"):

@@ -70,7 +70,7 @@ class VAE(BaseModel):
     ):
         super().__init__(encoder, decoder, likelihood, seed, **kwargs)
         self.prior_layer = priors.get(prior)
-        self.sampling = Sampling(seed=seed, dtype="float32", name="sampling")
+        self.sampling = Sampling(seed=self.seed, dtype="float32", name="sampling")
         self.sampling.built = True  # it has no weights
         self._initial_beta = checks.check_beta(beta)
         self._beta = self.add_weight(shape=(), initializer="ones", trainable=False, name="beta")

@@ -37,6 +37,7 @@ class Verbs:
 
     def decode(self, z, condition=None, batch_size=1024):
         """Means of p(x|z), an array `(n, ...)` of the data's shape, for z `(n, latent_dim)`."""
+        checks.check_condition(self, condition)
         z = batching.to_array(z, "z")
         checks.check_input(z, self._latent_shape(), "z")
         checks.check_finite(z, "z")
@@ -73,6 +74,8 @@ class Verbs:
             float32 array `(n, ...)`.
         """
         checks.check_count(n, "n", least=1)
+        checks.check_condition(self, condition)
+        seed = checks.checked_seed(seed)
         if seed is None:
             seed = int(keras.random.randint((), 0, 2**31 - 1, seed=self.generation_noise))
         latent_shape = self._latent_shape()
@@ -168,6 +171,7 @@ class Verbs:
     def _run(self, name, function, x, condition=None, batch_size=BLOCK, seed=None, block=0):
         """function(x, condition) over all rows; evaluation noise from (seed, block) onwards."""
         compiled = self._compiled(name, function)
+        seed = checks.checked_seed(seed)
         rows = BLOCK * math.ceil(batch_size / BLOCK)
         generators = [layer.evaluation_generator for layer in self.sampling_layers]
         states = [np.array(generator.state) for generator in generators]
@@ -201,8 +205,7 @@ class Verbs:
         x = batching.to_array(x)
         checks.check_input(x, checks.known_input_shape(self.encoder), "x")
         checks.check_finite(x, "x", self.accepts_missing)
-        if condition is not None and self.roles(x, condition)[2] is None:
-            raise TypeError(f"A {type(self).__name__} reads no condition; leave it out.")
+        checks.check_condition(self, condition)
         if not self.built:
             self.build(x.shape)
         return x

@@ -1,0 +1,272 @@
+"""Bad input gets one clear sentence and loses nothing: the weights stay, and the model trains on."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_vae import VAE, networks
+from keras_vae.likelihoods import Gaussian
+from tests.conftest import weights_of
+
+NAN = np.full((4, 8, 8, 1), np.nan)
+
+
+def one_sentence(error):
+    """Short, one line, and it ends as a sentence does."""
+    text = str(error.value)
+    assert "\n" not in text
+    assert len(text) < 300
+    assert text.endswith((".", ")"))
+
+
+TO_FIT = {
+    "values up to 255": (
+        lambda x: {"x": 255 * x},
+        "values up to 255.0; a Bernoulli .* Divide by 255",
+    ),
+    "values below 0": (lambda x: {"x": x - 0.5}, "values down to -0.5"),
+    "targets up to 255": (lambda x: {"x": x, "y": 255 * x}, "y has values up to 255"),
+    "labels as targets": (lambda x: {"x": x, "y": np.arange(300)}, "Labels are no targets"),
+    "no channels": (lambda x: {"x": x[..., 0]}, r"expected \(n, 8, 8, 1\)"),
+    "one image": (lambda x: {"x": x[0]}, r"expected \(n, 8, 8, 1\)"),
+    "another size": (lambda x: {"x": x[:, 1:]}, r"expected \(n, 8, 8, 1\)"),
+    "NaN": (lambda x: {"x": NAN}, "holds NaN or infinity"),
+    "one NaN": (lambda x: {"x": np.where(np.arange(64).reshape(8, 8, 1) == 5, np.nan, x)}, "NaN"),
+    "infinity": (lambda x: {"x": np.inf * np.ones((4, 8, 8, 1))}, "holds NaN or infinity"),
+    "NaN in the input": (lambda x: {"x": NAN, "y": x[:4]}, "x holds NaN"),
+    "empty": (lambda x: {"x": x[:0]}, "is empty"),
+    "strings": (lambda x: {"x": np.array(["a", "b"])}, "expected an array of numbers"),
+    "a string": (lambda x: {"x": "digits"}, "expected an array of numbers"),
+    "a dict": (lambda x: {"x": {"image": x}}, "x is a dict"),
+    "nothing": (lambda x: {}, "x is a NoneType"),
+    "other length": (lambda x: {"x": x, "y": x[:5]}, "x has 300, y has 5 rows"),
+    "weights of other length": (
+        lambda x: {"x": x, "sample_weight": np.ones(5)},
+        "sample_weight has 5 rows",
+    ),
+    "weights of a pixel": (lambda x: {"x": x, "sample_weight": x}, "one weight an example"),
+    "negative weights": (lambda x: {"x": x, "sample_weight": -np.ones(300)}, "never negative"),
+    "class_weight": (lambda x: {"x": x, "class_weight": {0: 2.0}}, "needs integer labels"),
+    "class_weight, images as y": (
+        lambda x: {"x": x, "y": x, "class_weight": {0: 2.0}},
+        "needs integer labels",
+    ),
+    "class_weight, dataset": (
+        lambda x: {"x": tf.data.Dataset.from_tensor_slices(x).batch(8), "class_weight": {0: 2.0}},
+        "needs integer labels",
+    ),
+    "dataset up to 255": (
+        lambda x: {"x": tf.data.Dataset.from_tensor_slices(255 * x).batch(8)},
+        "values up to",
+    ),
+    "unbatched dataset": (
+        lambda x: {"x": tf.data.Dataset.from_tensor_slices(x)},
+        r"expected \(n, 8, 8, 1\)",
+    ),
+    "empty dataset": (lambda x: {"x": tf.data.Dataset.from_tensor_slices(x).take(0)}, "is empty"),
+    "dict dataset": (
+        lambda x: {"x": tf.data.Dataset.from_tensor_slices({"image": x}).batch(8)},
+        "gives a dict",
+    ),
+    "validation up to 255": (
+        lambda x: {"x": x, "validation_data": 255 * x},
+        "validation_data: x has values up to 255",
+    ),
+    "validation dataset up to 255": (
+        lambda x: {
+            "x": x,
+            "validation_data": tf.data.Dataset.from_tensor_slices(255 * x).batch(8),
+        },
+        "values up to",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TO_FIT)
+def test_fit_refuses(make_vae, x, case):
+    make, sentence = TO_FIT[case]
+    vae = make_vae()
+    before = weights_of(vae)
+    with pytest.raises((ValueError, TypeError), match=sentence) as error:
+        vae.fit(**make(x), verbose=0)
+    one_sentence(error)
+    np.testing.assert_array_equal(weights_of(vae), before)
+    assert vae.epochs_seen == 0
+
+
+def test_after_many_refusals_the_same_model_trains_as_a_fresh_one(make_vae, x):
+    vae, fresh = make_vae(), make_vae()
+    for make, _ in TO_FIT.values():
+        with pytest.raises((ValueError, TypeError)):
+            vae.fit(**make(x), verbose=0)
+    refused = vae.fit(x, epochs=2, verbose=0).history
+    assert refused == fresh.fit(x, epochs=2, verbose=0).history
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        (lambda x: 255 * x, "Divide by 255"),
+        (lambda x: x[..., 0], "expected"),
+        (lambda x: NAN, "holds NaN"),
+        (lambda x: x[:0], "is empty"),
+        (lambda x: {"x": x}, "is a dict"),
+    ],
+)
+def test_evaluate_refuses(make_vae, x, bad, sentence):
+    with pytest.raises((ValueError, TypeError), match=sentence) as error:
+        make_vae().evaluate(bad(x), verbose=0)
+    one_sentence(error)
+
+
+SHAPES = [
+    (lambda x: x[0], r"expected \(n, 8, 8, 1\)"),
+    (lambda x: x[:, :7], r"expected \(n, 8, 8, 1\)"),
+    (lambda x: x.reshape(-1, 64), r"expected \(n, 8, 8, 1\)"),
+    (lambda x: x[:0], "is empty"),
+    (lambda x: NAN, "holds NaN"),
+    (lambda x: ["a"], "expected an array of numbers"),
+]
+
+
+@pytest.mark.parametrize("verb", ["encode", "predict", "elbo", "log_likelihood"])
+@pytest.mark.parametrize(("bad", "sentence"), SHAPES)
+def test_verbs_refuse(make_vae, x, verb, bad, sentence):
+    with pytest.raises((ValueError, TypeError), match=sentence) as error:
+        getattr(make_vae(), verb)(bad(x))
+    one_sentence(error)
+
+
+@pytest.mark.parametrize("verb", ["elbo", "log_likelihood"])
+def test_densities_refuse_values_outside_the_support(make_vae, x, verb):
+    with pytest.raises(ValueError, match="Divide by 255"):
+        getattr(make_vae(), verb)(255 * x)
+
+
+@pytest.mark.parametrize("bad", [np.zeros(2), np.zeros((3, 5)), np.full((3, 2), np.nan), []])
+def test_decode_refuses(make_vae, bad):
+    with pytest.raises(ValueError, match=r"expected \(n, 2\)|holds NaN|is empty") as error:
+        make_vae().decode(bad)
+    one_sentence(error)
+
+
+@pytest.mark.parametrize("bad", [-1, 0, 2.5, "3", True])
+def test_counts_are_refused(make_vae, x, bad):
+    vae = make_vae()
+    for call in (lambda: vae.generate(bad), lambda: vae.log_likelihood(x, num_samples=bad)):
+        with pytest.raises(ValueError, match="expected an int of at least 1") as error:
+            call()
+        one_sentence(error)
+
+
+def test_a_condition_is_refused_by_a_model_that_reads_none(make_vae, x):
+    vae, labels = make_vae(), np.zeros(300)
+    for call in (
+        lambda: vae.encode(x, condition=labels),
+        lambda: vae.predict(x, condition=labels),
+        lambda: vae.decode(np.zeros((300, 2)), condition=labels),
+        lambda: vae.generate(300, condition=labels),
+        lambda: vae.elbo(x, condition=labels),
+        lambda: vae.log_likelihood(x, condition=labels),
+    ):
+        with pytest.raises(TypeError, match="reads no condition"):
+            call()
+
+
+@pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf")])
+def test_beta_is_refused(make_vae, bad):
+    with pytest.raises(ValueError, match="beta is"):
+        make_vae(beta=bad)
+    vae = make_vae()
+    with pytest.raises(ValueError, match="beta is"):
+        vae.beta = bad
+    assert float(vae.beta) == 1
+
+
+def networks_of(outputs=2, units=(2, 2), z=2, last=None, size=64):
+    """A pair that can be wrong in each way."""
+    x, code = keras.Input((8, 8, 1)), keras.Input((z,))
+    flat = keras.layers.Flatten()(x)
+    heads = [keras.layers.Dense(n)(flat) for n in (*units, 2)[:outputs]]
+    pixels = keras.layers.Dense(size, activation=last)(code)
+    shape = (8, 8, size // 64)
+    return keras.Model(x, heads), keras.Model(code, keras.layers.Reshape(shape)(pixels))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"outputs": 1}, "encoder has 1 output;.*two outputs.*leave sampling out"),
+        ({"outputs": 3}, "encoder has 3 outputs"),
+        ({"units": (2, 3)}, "they must be equal"),
+        ({"z": 3}, r"latents of shape \(2,\), but decoder takes \(3,\)"),
+        ({"size": 128}, r"decoder gives shape \(8, 8, 2\).*needs \(8, 8, 1\)"),
+        ({"last": "sigmoid"}, "ends in a sigmoid, but a Bernoulli likelihood needs logits"),
+        ({"last": "softmax"}, "ends in a softmax"),
+    ],
+)
+def test_networks_that_do_not_fit_are_refused_when_the_model_is_made(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence) as error:
+        VAE(*networks_of(**arguments))
+    one_sentence(error)
+
+
+def test_a_sigmoid_is_found_as_a_layer_of_its_own_and_in_a_sequential():
+    encoder, _ = networks_of()
+    for last in (keras.layers.Activation("sigmoid"), keras.layers.Softmax()):
+        decoder = keras.Sequential(
+            [keras.Input((2,)), keras.layers.Dense(64), last, keras.layers.Reshape((8, 8, 1))]
+        )
+        with pytest.raises(ValueError, match="needs logits"):
+            VAE(encoder, decoder)
+    VAE(*networks_of(last="sigmoid"), likelihood="gaussian")  # a mean in [0, 1] is fine
+
+
+def test_a_decoder_of_means_is_refused_where_variances_are_needed():
+    with pytest.raises(ValueError, match=r"needs \(8, 8, 2\)"):
+        VAE(*networks_of(), likelihood=Gaussian(variance="decoder"))
+
+
+@pytest.mark.parametrize("bad", ["encoder", None, lambda x: x])
+def test_what_is_no_network_is_refused(bad):
+    encoder, decoder = networks_of()
+    with pytest.raises(TypeError, match=r"expected a keras\.Model"):
+        VAE(bad, decoder)
+    with pytest.raises(TypeError, match=r"expected a keras\.Model"):
+        VAE(encoder, bad)
+
+
+@pytest.mark.parametrize("argument", [{"likelihood": "poisson"}, {"prior": "flat"}])
+def test_unknown_names_are_refused(argument):
+    with pytest.raises(ValueError, match="expected one of"):
+        VAE(*networks_of(), **argument)
+
+
+@pytest.mark.parametrize("bad", [1.5, "1", -1])
+def test_a_bad_seed_is_refused(bad):
+    with pytest.raises(ValueError, match="seed is"):
+        VAE(*networks.dense((8, 8, 1), 2), seed=bad)
+    with pytest.raises(ValueError, match="seed is"):
+        VAE(*networks.dense((8, 8, 1), 2)).generate(1, seed=bad)
+
+
+def test_a_model_that_is_not_compiled_says_so(x):
+    vae = VAE(*networks.dense((8, 8, 1), 2))
+    for call in (vae.fit, vae.evaluate):
+        with pytest.raises(ValueError, match="is not compiled; call compile"):
+            call(x)
+    vae.compile(optimizer=None)
+    with pytest.raises(ValueError, match="without an optimizer"):
+        vae.fit(x)
+
+
+def test_an_objective_that_gives_other_names_than_loss_names_says_so(x):
+    class Forgetful(VAE):
+        def objective(self, x, y=None, training=False):
+            return {**super().objective(x, y, training), "extra": x[:, 0, 0, 0]}
+
+    vae = Forgetful(*networks.dense((8, 8, 1), 2))
+    vae.compile("adam")
+    with pytest.raises(ValueError, match="loss_names is"):
+        vae.fit(x, verbose=0)

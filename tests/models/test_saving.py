@@ -1,0 +1,357 @@
+"""Saving loses nothing: training goes on after a detour through a file as it would have without.
+
+vae.save("vae.keras"); vae = keras.models.load_model("vae.keras"); vae.fit(x)
+vae.fit(x, epochs=5, callbacks=[keras.callbacks.BackupAndRestore(folder)])   # stop and resume
+vae.export(folder)
+"""
+
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_vae
+from keras_vae import VAE, Autoencoder, networks
+from keras_vae.likelihoods import Gaussian
+from tests.conftest import weights_of
+
+OWN = '''
+import keras
+
+from keras_vae import VAE, networks
+
+
+@keras.saving.register_keras_serializable(package="own")
+class OwnEncoder(keras.Model):
+    """Written as a subclass: it knows no shapes before it is called."""
+
+    def __init__(self, latent_dim, **kwargs):
+        super().__init__(**kwargs)
+        self.latent_dim = latent_dim
+        self.flatten = keras.layers.Flatten()
+        self.hidden = keras.layers.Dense(16, activation="relu")
+        self.dropout = keras.layers.Dropout(0.1, seed=3)
+        self.mean = keras.layers.Dense(latent_dim)
+        self.log_var = keras.layers.Dense(latent_dim)
+
+    def call(self, x, training=False):
+        h = self.dropout(self.hidden(self.flatten(x)), training=training)
+        return self.mean(h), self.log_var(h)
+
+    def get_config(self):
+        return {**super().get_config(), "latent_dim": self.latent_dim}
+
+
+@keras.saving.register_keras_serializable(package="own")
+class OwnVAE(VAE):
+    """A VAE with a second network and an argument of its own."""
+
+    loss_names = (*VAE.loss_names, "size_loss")
+
+    def __init__(self, *arguments, weight=0.1, **settings):
+        super().__init__(*arguments, **settings)
+        self.weight = weight
+        self.head = keras.layers.Dense(1)
+
+    def objective(self, x, y=None, training=False):
+        terms = super().objective(x, y, training)
+        size = keras.ops.mean(keras.ops.reshape(x, (keras.ops.shape(x)[0], -1)), axis=1)
+        guess = self.head(self.code(x, training=training))[:, 0]
+        terms["size_loss"] = keras.ops.square(guess - size)
+        terms["loss"] = terms["loss"] + self.weight * terms["size_loss"]
+        return terms
+
+    def get_config(self):
+        return {**super().get_config(), "weight": self.weight}
+
+
+def make():
+    keras.utils.set_random_seed(0)
+    _, decoder = networks.dense((8, 8, 1), 2, hidden=(16,), dropout=0.1)
+    vae = OwnVAE(OwnEncoder(2), decoder, weight=0.3, beta=2.0, seed=1)
+    vae.compile("adam")
+    return vae
+'''
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """The module above, as a user's file on disk."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own.py").write_text(OWN)
+    sys.path.insert(0, str(folder))
+    yield __import__("own")
+    sys.path.remove(str(folder))
+
+
+def run(code, folder, own_folder=None, **environment):
+    """Code in a fresh process, in `folder`; the library and `own` can be imported there."""
+    import os
+
+    paths = [str(pathlib.Path(keras_vae.__file__).parents[1]), str(own_folder or folder)]
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def states_of(model):
+    """Everything that training reads: weights, optimizer, generators."""
+    variables = [*model.variables, *model.optimizer.variables]
+    return [np.array(variable) for variable in variables]
+
+
+def assert_same_state(one, other):
+    for ours, theirs in zip(states_of(one), states_of(other), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [{}, {"dropout": 0.2, "batch_norm": True}, {"likelihood": Gaussian()}],
+    ids=["plain", "dropout", "gaussian"],
+)
+def test_training_on_after_load_model_equals_training_on_without(make_vae, x, tmp_path, network):
+    arguments = {"likelihood": network.get("likelihood", "bernoulli"), "beta": 0.5}
+    vae = make_vae(network=network, **arguments)
+    vae.fit(x, epochs=2, verbose=0)
+    vae.save(tmp_path / "vae.keras")
+    again = keras.models.load_model(tmp_path / "vae.keras")
+    np.testing.assert_array_equal(vae.elbo(x), again.elbo(x))
+    for model in (vae, again):
+        model.fit(x, epochs=2, verbose=0, validation_data=x[:40])
+    assert_same_state(vae, again)
+    assert again.epochs_seen == 4
+
+
+def test_stopping_and_resuming_equals_an_unbroken_fit(make_vae, x, tmp_path):
+    """Stopped by an exception in the third epoch; tests below do it with SIGKILL."""
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.epochs_seen == 2 and batch == 4:
+                raise KeyboardInterrupt
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(tmp_path / "backup", double_checkpoint=True)
+
+    unbroken = make_vae()
+    unbroken.fit(x, epochs=5, verbose=0)
+    with pytest.raises(KeyboardInterrupt):
+        make_vae().fit(x, epochs=5, verbose=0, callbacks=[backup(), Stop()])
+    resumed = make_vae(seed=99)  # the restored states count, not the constructor's seed
+    resumed.fit(x, epochs=5, verbose=0, callbacks=[backup()])
+    assert_same_state(unbroken, resumed)
+    different = make_vae(seed=99)
+    different.fit(x, epochs=5, verbose=0)
+    assert not np.allclose(weights_of(unbroken), weights_of(different), atol=1e-3)
+
+
+def test_the_saved_beta_wins_over_the_constructors(make_vae, tmp_path):
+    vae = make_vae(beta=4.0)
+    vae.beta = 0.25
+    vae.save(tmp_path / "vae.keras")
+    again = keras.models.load_model(tmp_path / "vae.keras")
+    assert float(again.beta) == 0.25
+    assert again.get_config()["beta"] == 4.0
+
+
+@pytest.mark.parametrize("cls", [VAE, Autoencoder])
+def test_config_holds_every_argument_of_the_constructor(cls):
+    import inspect
+
+    networks_ = networks.dense((8, 8, 1), 2, variational=cls is VAE)
+    model = cls(*networks_, seed=3, name="mine")
+    names = set(inspect.signature(cls.__init__).parameters) - {"self", "kwargs"}
+    config = model.get_config()
+    assert names <= set(config)
+    assert cls.from_config(model.get_config()).get_config() == config
+
+
+def test_a_users_own_subclass_saves_loads_and_trains_on(own, x, tmp_path):
+    vae = own.make()
+    before = vae.fit(x, epochs=2, verbose=0).history
+    assert before["size_loss"][-1] < before["size_loss"][0]
+    vae.save(tmp_path / "own.keras")
+    again = keras.models.load_model(tmp_path / "own.keras")
+    assert again.weight == 0.3
+    for model in (vae, again):
+        model.fit(x, epochs=1, verbose=0)
+    assert_same_state(vae, again)
+
+
+def test_verbs_and_save_work_before_any_fit(own, x, tmp_path):
+    vae = own.make()
+    with pytest.raises(ValueError, match="call fit, or the model on a batch"):
+        vae.generate(1)
+    assert vae.encode(x).shape == (300, 2)
+    assert vae.generate(2).shape == (2, 8, 8, 1)
+    vae.save(tmp_path / "own.keras")
+    again = keras.models.load_model(tmp_path / "own.keras")
+    np.testing.assert_array_equal(again.elbo(x), vae.elbo(x))
+
+
+def test_a_generator_cannot_build_networks_that_know_no_shape(own, x):
+    def data():
+        yield (x[:8],)
+
+    vae = own.make()
+    with pytest.raises(ValueError, match="call the model once on a batch"):
+        vae.fit(data(), verbose=0)
+    vae(x[:1])
+    vae.fit(data(), verbose=0)
+
+
+@pytest.mark.filterwarnings("error:.*Skipping variable loading:UserWarning")
+def test_load_weights_into_a_compiled_model_brings_the_optimizer_keras3_6_8(make_vae, x, tmp_path):
+    vae = make_vae()
+    vae.fit(x, verbose=0)
+    vae.save_weights(tmp_path / "vae.weights.h5")
+    other = make_vae()
+    other.load_weights(tmp_path / "vae.weights.h5")
+    assert_same_state(vae, other)
+
+
+def test_weights_of_a_plain_file_load_and_keep_the_generators(make_vae, tmp_path):
+    """A file without generator states, as Keras writes it."""
+    vae = make_vae()
+    vae._generator_states = list
+    vae.save_weights(tmp_path / "plain.weights.h5")
+    other = make_vae(seed=8)
+    other.load_weights(tmp_path / "plain.weights.h5")
+    np.testing.assert_array_equal(weights_of(vae), weights_of(other))
+    assert int(other.data_order.state[0]) == 8
+
+
+def test_export_gives_predict(make_vae, x, tmp_path):
+    vae = make_vae()
+    vae.fit(x, verbose=0)
+    vae.export(tmp_path / "vae", verbose=False)
+    served = tf.saved_model.load(tmp_path / "vae")
+    np.testing.assert_allclose(served.serve(x[:5]), vae.predict(x[:5], verbose=0), atol=1e-6)
+
+
+# Fresh processes ---------------------------------------------------------------------------
+
+TRAIN = """
+import os, sys
+import keras, numpy as np
+from keras_vae import VAE, datasets, networks
+
+class Kill(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.epochs_seen == 2 and batch == 5:
+            print("in the third epoch", flush=True)
+            import time; time.sleep(600)
+
+keras.utils.set_random_seed(0)
+(x, _), _ = datasets.load_digits(limit=300)
+vae = VAE(*networks.dense((8, 8, 1), 2, hidden=(16,), dropout=0.1), seed=4)
+vae.compile("adam")
+callbacks = [keras.callbacks.BackupAndRestore(sys.argv[2])] if len(sys.argv) > 2 else []
+callbacks += [Kill()] if "kill" in sys.argv else []
+vae.fit(x, epochs=5, verbose=0, callbacks=callbacks)
+np.save(sys.argv[1], np.concatenate([np.ravel(w) for w in vae.get_weights()]))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_resumes_to_the_bit_keras3_5_1(tmp_path):
+    """2 epochs, SIGKILL in the third, a new process for the rest = 5 epochs in one."""
+    import os
+
+    script = tmp_path / "train.py"
+    script.write_text(TRAIN)
+    root = str(pathlib.Path(keras_vae.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": root}
+
+    def start(*arguments):
+        return subprocess.Popen(
+            [sys.executable, script, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    unbroken = start("unbroken.npy")
+    killed = start("killed.npy", "backup", "kill")
+    assert "third epoch" in killed.stdout.readline()
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert start("resumed.npy", "backup").wait() == 0
+    assert unbroken.wait() == 0
+    assert not (tmp_path / "killed.npy").exists()
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "resumed.npy"), np.load(tmp_path / "unbroken.npy")
+    )
+
+
+@pytest.mark.slow
+def test_a_fresh_process_loads_and_trains_on_exactly(own, make_vae, x, tmp_path):
+    models = {"vae": make_vae(), "own": own.make()}
+    for name, model in models.items():
+        model.fit(x, epochs=2, verbose=0)
+        model.save(tmp_path / f"{name}.keras")
+        model.fit(x, epochs=2, verbose=0)
+    result = run(
+        """
+        import keras, numpy as np
+        import keras_vae, own
+        (x, _), _ = keras_vae.datasets.load_digits(limit=300)
+        for name in ("vae", "own"):
+            model = keras.models.load_model(f"{name}.keras")
+            model.fit(x, epochs=2, verbose=0)
+            np.savez(name, *[np.array(v) for v in [*model.variables, *model.optimizer.variables]])
+        """,
+        tmp_path,
+        own_folder=pathlib.Path(own.__file__).parent,
+    )
+    assert result.returncode == 0, result.stderr
+    for name, model in models.items():
+        saved = np.load(tmp_path / f"{name}.npz")
+        for ours, key in zip(states_of(model), saved.files, strict=True):
+            np.testing.assert_array_equal(ours, saved[key])
+
+
+@pytest.mark.slow
+def test_exports_serve_in_a_process_without_the_library(make_vae, x, tmp_path):
+    vae = make_vae(network={"batch_norm": True}, likelihood="bernoulli")
+    vae.fit(x, verbose=0)
+    vae.save(tmp_path / "vae.keras")
+    loaded = keras.models.load_model(tmp_path / "vae.keras")
+    z = vae.encode(x[:5])
+    expected = {
+        "fitted": vae.predict(x[:5], verbose=0),
+        "loaded": loaded.predict(x[:5], verbose=0),
+        "decoder": loaded.decoder.predict(z, verbose=0),
+    }
+    vae.export(tmp_path / "fitted", verbose=False)
+    loaded.export(tmp_path / "loaded", verbose=False)
+    loaded.decoder.export(tmp_path / "decoder", verbose=False)
+    np.savez(tmp_path / "inputs", x=x[:5], z=z)
+    result = run(
+        """
+        import sys
+        sys.modules["keras_vae"] = sys.modules["keras"] = None  # plain TensorFlow
+        import numpy as np, tensorflow as tf
+        inputs = np.load("inputs.npz")
+        for name, key in (("fitted", "x"), ("loaded", "x"), ("decoder", "z")):
+            served = tf.saved_model.load(name)
+            np.save(name, served.serve(inputs[key]))
+        """,
+        tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    for name, array in expected.items():
+        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), array, atol=1e-6)
