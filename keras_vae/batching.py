@@ -5,6 +5,8 @@ Keras's own `fit` on arrays draws one permutation for all epochs once a global s
 today and after a restart.
 """
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -35,38 +37,53 @@ def batches(arrays, batch_size=32, seed=None, shuffle=True):
     >>> [len(noisy) for noisy, clean in data]
     [4, 4, 2]
     """
-    arrays = tf.nest.map_structure(tf.convert_to_tensor, arrays)
     num_rows = len(tf.nest.flatten(arrays)[0])
-    steps = -(-num_rows // batch_size)
-    options = tf.data.Options()  # as Keras sets them: no rewriting of a graph that holds the data
-    options.experimental_optimization.apply_default_optimizations = False
-    options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
+    if not shuffle:
+        return _in_order(arrays, num_rows, batch_size)
+    arrays = tf.nest.map_structure(tf.convert_to_tensor, arrays)
 
-    def batches_of_rows(seed_and_epoch):
+    def permutation(seed_and_epoch):
         rows = tf.range(num_rows)
-        if shuffle:
-            rows = tf.random.experimental.stateless_shuffle(rows, seed=seed_and_epoch)
-        return tf.data.Dataset.range(steps).map(
-            lambda step: rows[step * batch_size : (step + 1) * batch_size]
-        )
+        return tf.random.experimental.stateless_shuffle(rows, seed=seed_and_epoch)
 
     def gather(rows):
         return tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays)
 
-    dataset = _seed_and_epoch(seed).flat_map(batches_of_rows)
+    # Two functions and no more: each costs an iterator, and so an epoch, some milliseconds.
+    dataset = _permutations(seed, permutation).unbatch().batch(batch_size)
     dataset = dataset.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
+    steps = -(-num_rows // batch_size)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+    options = tf.data.Options()  # as Keras sets them: no rewriting of a graph that holds the data
+    options.experimental_optimization.apply_default_optimizations = False
+    options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
     return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
 
 
-def _seed_and_epoch(seed):
-    """A dataset of one pair, another at each iteration."""
+def _permutations(seed, permutation):
+    """A dataset of one permutation, another at each iteration."""
     if isinstance(seed, keras.random.SeedGenerator):
-        return tf.data.Dataset.range(1).map(lambda _: tf.identity(seed.state.value))
+        return tf.data.Dataset.range(1).map(lambda _: permutation(seed.state.value))
     if seed is None:
         seed = np.random.SeedSequence().generate_state(1)[0] % _SEED_RANGE
     iterations = tf.data.Dataset.random(seed=int(seed), rerandomize_each_iteration=True)
-    return iterations.take(1).map(lambda number: tf.stack([number % _SEED_RANGE, 0]))
+    return iterations.take(1).map(lambda number: permutation([number % _SEED_RANGE, 0]))
+
+
+def _in_order(arrays, num_rows, batch_size):
+    whole = num_rows - num_rows % batch_size
+
+    def in_batches(array):
+        return np.reshape(array[:whole], (-1, batch_size, *array.shape[1:]))
+
+    parts = []
+    if whole:
+        batches_ = tf.nest.map_structure(in_batches, arrays)
+        parts.append(tf.data.Dataset.from_tensor_slices(batches_))
+    if whole < num_rows:
+        rest = tf.nest.map_structure(lambda array: array[whole:], arrays)
+        parts.append(tf.data.Dataset.from_tensors(rest))
+    return functools.reduce(tf.data.Dataset.concatenate, parts)
 
 
 class EpochCounter(keras.callbacks.Callback):

@@ -91,7 +91,9 @@ class Sampling(keras.layers.Layer):
         first = self.evaluation_generator.take(num_samples * blocks)
 
         def block(index):
-            return tf.random.stateless_normal((BLOCK, *event), first + [0, index])
+            return tf.random.stateless_normal(
+                (BLOCK, *event), tf.stack([first[0], first[1] + index])
+            )
 
         noise = tf.map_fn(
             block,

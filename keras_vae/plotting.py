@@ -11,7 +11,7 @@ import numpy as np
 
 
 def image_grid(images, columns=None, title=None):
-    """Images side by side, row after row, without gaps.
+    """Images side by side, row after row.
 
     Args:
         images: array `(n, height, width[, channels])` in [0, 1].
@@ -22,9 +22,8 @@ def image_grid(images, columns=None, title=None):
         matplotlib Figure.
     """
     images = _with_channels(images)
-    columns = columns or int(np.ceil(np.sqrt(len(images))))
-    figure, axes = _figure(_tiled(images, columns).shape)
-    _show(axes, _tiled(images, columns), title)
+    picture = _tiled(images, columns or int(np.ceil(np.sqrt(len(images)))))
+    figure, _ = _show(picture, title)
     return figure
 
 
@@ -39,15 +38,8 @@ def reconstructions(x, x_hat, n=10, title=None):
     """
     rows = {"original": x, **(x_hat if isinstance(x_hat, dict) else {"reconstruction": x_hat})}
     images = np.concatenate([_with_channels(images)[:n] for images in rows.values()])
-    columns = len(images) // len(rows)
-    height = images.shape[1]
-    figure, axes = _figure(_tiled(images, columns).shape)
-    _show(axes, _tiled(images, columns), title)
-    axes.set_axis_on()
-    axes.set_xticks([])
-    axes.set_yticks((np.arange(len(rows)) + 0.5) * height - 0.5, list(rows))
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
+    figure, axes = _show(_tiled(images, columns=len(images) // len(rows)), title)
+    axes.set_yticks(_centres(len(rows), images.shape[1]), list(rows))
     return figure
 
 
@@ -68,13 +60,10 @@ def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
         points = np.linspace(low, high, n)
     z1, z2 = np.meshgrid(points, points[::-1])  # z1 to the right, z2 upwards
     images = _with_channels(decode(np.stack([z1.ravel(), z2.ravel()], axis=1).astype("float32")))
-    height, width = images.shape[1:3]
-    figure, axes = _figure(_tiled(images, n).shape)
-    _show(axes, _tiled(images, n), title)
-    axes.set_axis_on()
+    figure, axes = _show(_tiled(images, n), title)
     shown = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
-    axes.set_xticks((shown + 0.5) * width - 0.5, [f"{points[i]:.1f}" for i in shown])
-    axes.set_yticks((shown + 0.5) * height - 0.5, [f"{points[::-1][i]:.1f}" for i in shown])
+    axes.set_xticks(_centres(n, images.shape[2])[shown], [f"{points[i]:.1f}" for i in shown])
+    axes.set_yticks(_centres(n, images.shape[1])[shown], [f"{points[::-1][i]:.1f}" for i in shown])
     axes.set_xlabel("$z_1$")
     axes.set_ylabel("$z_2$")
     return figure
@@ -99,8 +88,6 @@ def latent_scatter(latents, labels, title=None):
             points = z[labels == label]
             axes.scatter(points[:, 0], points[:, 1], s=7, color=colours(i), label=str(label))
         axes.set_title(name)
-        axes.set_xlabel("$z_1$")
-        axes.set_ylabel("$z_2$")
         axes.set_aspect("equal", adjustable="datalim")
     axes.legend(markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
@@ -144,26 +131,36 @@ def _with_channels(images):
 
 
 def _tiled(images, columns):
-    """One picture, `(rows * height, columns * width, channels)`; empty places stay blank."""
+    """One picture, `(rows * (height + gap), columns * (width + gap), channels)`, with the gaps."""
     n, height, width, channels = images.shape
     rows = -(-n // columns)
-    blank = 0.0 if channels == 1 else 1.0
-    full = np.full((rows * columns, height, width, channels), blank)
-    full[:n] = images
-    full = full.reshape(rows, columns, height, width, channels)
-    return full.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+    paper = 0.0 if channels == 1 else 1.0  # ink is dark where there is one channel
+    tiles = np.full((rows * columns, height + _gap(height), width + _gap(width), channels), paper)
+    tiles[:n, :height, :width] = images
+    tiles = tiles.reshape(rows, columns, *tiles.shape[1:]).transpose(0, 2, 1, 3, 4)
+    return tiles.reshape(rows * (height + _gap(height)), -1, channels)
 
 
-def _figure(picture_shape):
-    height, width = picture_shape[:2]
+def _gap(size):
+    return max(1, size // 14)
+
+
+def _centres(n, size):
+    """Where the middle of each of n images in a row lies, in pixels."""
+    return np.arange(n) * (size + _gap(size)) + (size - 1) / 2
+
+
+def _show(picture, title):
+    """The picture in a figure of its shape: no frame, no ticks but those that are set later."""
+    height, width = picture.shape[:2]
     scale = 8.0 / max(height, width)
-    return plt.subplots(figsize=(width * scale + 0.8, height * scale + 0.5), layout="constrained")
-
-
-def _show(axes, picture, title):
+    size = (width * scale + 0.8, height * scale + 0.5)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
     if picture.shape[-1] == 1:
         axes.imshow(picture[..., 0], cmap="gray_r", vmin=0, vmax=1)
     else:
         axes.imshow(np.clip(picture, 0, 1))
-    axes.set_axis_off()
-    axes.set_title(title)
+    axes.set(title=title, xticks=[], yticks=[])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure, axes

@@ -31,7 +31,7 @@ def test_conv_reconstructs_at_the_size_of_its_input_keras3_13_1(input_shape, ker
 @pytest.mark.parametrize("kernel_size", [3, 4])
 @pytest.mark.parametrize("n", [12, 13])
 def test_convolution_and_its_mirror_are_aligned(n, kernel_size):
-    """A transposed convolution with the kernel of the convolution is its adjoint: <Ax, y> = <x, A'y>."""
+    """With one kernel for both, the transposed convolution is the adjoint: <Ax, y> = <x, A'y>."""
     encoder, decoder = networks.conv((n, n, 1), 1, filters=(1,), kernel_size=kernel_size)
     down, up = encoder.get_layer("conv_1"), decoder.get_layer("deconv_1")
     cut = decoder.get_layer("cut_1") if n % 2 else keras.layers.Identity()
@@ -108,7 +108,7 @@ def test_a_bad_argument_gets_a_sentence(arguments, sentence):
 
 
 def test_conv_refuses_vectors_and_kernels_that_cannot_double():
-    with pytest.raises(ValueError, match="For vectors use networks.dense"):
+    with pytest.raises(ValueError, match=r"For vectors use networks\.dense"):
         networks.conv(64, 2)
     with pytest.raises(ValueError, match="kernel_size is 1"):
         networks.conv((8, 8, 1), 2, kernel_size=1)

@@ -27,13 +27,15 @@ def shown(figure):
 
 def test_image_grid_places_images_row_after_row(images):
     picture = shown(plotting.image_grid(images, columns=3))
-    assert picture.shape == (3 * 4, 3 * 5)
-    np.testing.assert_array_equal(picture[4:8, 5:10], images[4, ..., 0])
-    assert np.all(picture[8:, 5:] == 0)  # empty places
+    assert picture.shape == (3 * (4 + 1), 3 * (5 + 1))  # a gap of one pixel
+    np.testing.assert_array_equal(picture[5:9, 6:11], images[4, ..., 0])
+    assert np.all(picture[10:, 6:] == 0)  # empty places
+    assert np.all(picture[4::5] == 0)
+    assert np.all(picture[:, 5::6] == 0)
 
 
 def test_image_grid_takes_colour_and_images_without_channels(images):
-    assert shown(plotting.image_grid(np.zeros((2, 4, 5, 3)), columns=2)).shape == (4, 10, 3)
+    assert shown(plotting.image_grid(np.zeros((2, 4, 5, 3)), columns=2)).shape == (5, 12, 3)
     np.testing.assert_array_equal(
         shown(plotting.image_grid(images[..., 0])), shown(plotting.image_grid(images))
     )
@@ -41,7 +43,8 @@ def test_image_grid_takes_colour_and_images_without_channels(images):
 
 def test_reconstructions_stand_below_their_originals(images):
     picture = shown(plotting.reconstructions(images, 1 - images, n=3))
-    np.testing.assert_allclose(picture[:4] + picture[4:], 1)
+    np.testing.assert_array_equal(picture[:4, :5], images[0, ..., 0])
+    np.testing.assert_array_equal(picture[5:9, 12:17], 1 - images[2, ..., 0])
     rows = plotting.reconstructions(images, {"a": images, "b": images})
     assert [label.get_text() for label in rows.axes[0].get_yticklabels()] == ["original", "a", "b"]
 
@@ -57,8 +60,8 @@ def test_manifold_decodes_once_with_z1_to_the_right_and_z2_upwards():
     assert len(calls) == 1
     assert calls[0].min() == -1
     assert calls[0].max() == 1
-    assert picture[0, 4] == 2  # top right: z = (1, 1)
-    assert picture[4, 4] == 0  # bottom right: z = (1, -1)
+    assert picture[0, 8] == 2  # top right: z = (1, 1)
+    assert picture[8, 8] == 0  # bottom right: z = (1, -1)
 
 
 def test_manifold_over_quantiles_gives_each_image_an_equal_share_of_the_prior():

@@ -1,4 +1,4 @@
-"""What a model refuses, each with one sentence: what was received, what was expected, what to do."""
+"""What a model refuses, each with one sentence: what was received, what is expected, what to do."""
 
 import keras
 import numpy as np
@@ -106,8 +106,8 @@ def check_compiled(model):
     for name in ("loss", "metrics", "weighted_metrics"):
         if config.get(name) is not None:
             raise ValueError(
-                f"compile() was given {name}={config[name]!r}, which a {type(model).__name__} would "
-                f"ignore: it brings its own loss, the negative ELBO. Compile without {name}."
+                f"compile() was given {name}=, which a {type(model).__name__} would ignore: "
+                f"it brings its own loss. Compile without {name}."
             )
 
 

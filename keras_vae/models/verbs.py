@@ -42,7 +42,7 @@ class Verbs:
         checks.check_input(z, self._latent_shape(), "z")
         checks.check_finite(z, "z")
 
-        def mean(z, condition):
+        def mean(z, condition=None):
             return self.likelihood(z, condition).mean
 
         return self._run("decode", mean, z, condition, batch_size)
@@ -80,20 +80,17 @@ class Verbs:
             seed = int(keras.random.randint((), 0, 2**31 - 1, seed=self.generation_noise))
         latent_shape = self._latent_shape()
 
-        def draw(z_seed, condition, rows):
-            z = self.prior(condition).sample(z_seed, (BLOCK, *latent_shape))[:rows]
+        def draw(seed_and_block, rows, condition=None):
+            z = self.prior(condition).sample(seed_and_block, (BLOCK, *latent_shape))[:rows]
             p_x = self.likelihood(z, condition)
-            return p_x.sample(-1 - z_seed) if sample else p_x.mean
+            return p_x.sample(-1 - seed_and_block) if sample else p_x.mean
 
-        compiled = self._compiled(f"generate_{sample}", draw)
-        parts = [
-            compiled(
-                tf.constant([seed, start // BLOCK], "int64"),
-                None if condition is None else condition[start : start + BLOCK],
-                tf.constant(min(BLOCK, n - start)),
-            )
-            for start in range(0, n, BLOCK)
-        ]
+        parts = []
+        for start in range(0, n, BLOCK):
+            arguments = [np.array([seed, start // BLOCK]), np.array(min(BLOCK, n - start))]
+            if condition is not None:
+                arguments.append(condition[start : start + BLOCK])
+            parts.append(self._call_compiled(f"generate, sample={sample}", draw, arguments))
         return np.concatenate(parts)
 
     def elbo(self, x, condition=None, seed=None, batch_size=1024):
@@ -111,7 +108,7 @@ class Verbs:
         x = self._checked_input(x, condition)
         self._check_values(x, condition)
 
-        def bound(x, condition):
+        def bound(x, condition=None):
             return self.objective(x, condition, training=False)["elbo"]
 
         return self._run("elbo", bound, x, condition, batch_size, seed)
@@ -149,7 +146,7 @@ class Verbs:
             total, done = -np.inf, first // BLOCK * num_samples
             for samples in chunks:
 
-                def log_sum(x, condition, samples=samples):
+                def log_sum(x, condition=None, samples=samples):
                     log_weights = self.log_weights(x, condition, samples)
                     return ops.logsumexp(log_weights, axis=1)
 
@@ -170,7 +167,6 @@ class Verbs:
 
     def _run(self, name, function, x, condition=None, batch_size=BLOCK, seed=None, block=0):
         """function(x, condition) over all rows; evaluation noise from (seed, block) onwards."""
-        compiled = self._compiled(name, function)
         seed = checks.checked_seed(seed)
         rows = BLOCK * math.ceil(batch_size / BLOCK)
         generators = [layer.evaluation_generator for layer in self.sampling_layers]
@@ -178,23 +174,28 @@ class Verbs:
         outputs = []
         try:
             for start in range(0, len(x), rows):
-                for i, (generator, (own_seed, _)) in enumerate(
-                    zip(generators, states, strict=True)
-                ):
-                    first = own_seed if seed is None else seed + i
+                for i, (generator, (own, _)) in enumerate(zip(generators, states, strict=True)):
+                    first = own if seed is None else seed + i
                     generator.state.assign([first, block + start // BLOCK])
-                batch = ops.convert_to_tensor(x[start : start + rows], "float32")
-                part = None if condition is None else condition[start : start + rows]
-                outputs.append(compiled(batch, part))
+                arguments = [x[start : start + rows].astype("float32")]
+                if condition is not None:
+                    arguments.append(condition[start : start + rows])
+                outputs.append(self._call_compiled(name, function, arguments))
         finally:
             for generator, state in zip(generators, states, strict=True):
                 generator.state.assign(state)
-        return np.concatenate([np.asarray(output, "float32") for output in outputs])
+        return np.concatenate(outputs)
 
-    def _compiled(self, name, function):
-        if name not in self._compiled_verbs:
-            self._compiled_verbs[name] = tf.function(function, reduce_retracing=True)
-        return self._compiled_verbs[name]
+    def _call_compiled(self, name, function, arrays):
+        """function(*arrays) as a graph that was traced once, for any number of rows."""
+        tensors = [tf.convert_to_tensor(array) for array in arrays]
+        specs = [
+            tf.TensorSpec((None, *t.shape[1:]) if t.shape.rank else (), t.dtype) for t in tensors
+        ]
+        key = (name, *specs)
+        if key not in self._compiled_verbs:
+            self._compiled_verbs[key] = tf.function(function).get_concrete_function(*specs)
+        return np.asarray(self._compiled_verbs[key](*tensors), "float32")
 
     @functools.cached_property
     def _compiled_verbs(self):

@@ -49,5 +49,5 @@ def test_the_scheduled_beta_survives_restored_weights(make_vae, x, first):
     "arguments", [{"epochs": 0}, {"epochs": 2.5}, {"start": -1.0}, {"end": -1.0}]
 )
 def test_a_bad_argument_gets_a_sentence(arguments):
-    with pytest.raises(ValueError, match="expected an int|never below 0"):
+    with pytest.raises(ValueError, match=r"expected an int|never below 0"):
         KLWarmup(**arguments)

@@ -63,5 +63,5 @@ def test_what_needs_a_distribution_says_why_it_cannot(autoencoder, x):
 
 def test_a_variational_encoder_is_refused():
     encoder, decoder = networks.dense((8, 8, 1), 2)
-    with pytest.raises(ValueError, match="encoder has 2 outputs.*variational=False"):
+    with pytest.raises(ValueError, match=r"encoder has 2 outputs.*variational=False"):
         Autoencoder(encoder, decoder)

@@ -1,4 +1,4 @@
-"""Bad input gets one clear sentence and loses nothing: the weights stay, and the model trains on."""
+"""Bad input gets one clear sentence and loses nothing: weights stay, and the model trains on."""
 
 import keras
 import numpy as np

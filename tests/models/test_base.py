@@ -54,7 +54,7 @@ def test_each_loss_is_logged_once_and_fed_keras3_2_2(make_vae, x):
     assert vae.metrics_names == names
     values = vae.evaluate(x, verbose=0)
     assert len(values) == 4
-    assert values == list(vae.evaluate(x, verbose=0, return_dict=True)[name] for name in names)
+    assert values == [vae.evaluate(x, verbose=0, return_dict=True)[name] for name in names]
     assert values[0] > 1  # Keras's own tracker, not fed, says 0.0
 
 

@@ -1,0 +1,116 @@
+"""The package as a whole: what importing it costs, what the README promises."""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+import keras_vae
+from keras_vae import models
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def in_fresh_process(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+
+
+@pytest.mark.slow
+def test_the_library_imports_and_trains_without_its_optional_dependencies():
+    result = in_fresh_process(
+        "import sys\n"
+        "for name in ('matplotlib', 'sklearn', 'tensorboard'):\n"
+        "    sys.modules[name] = None\n"
+        "import numpy as np\n"
+        "import keras_vae\n"
+        "vae = keras_vae.VAE(*keras_vae.networks.dense((8, 8, 1), 2))\n"
+        "vae.compile('adam')\n"
+        "vae.fit(np.zeros((10, 8, 8, 1)), verbose=0)\n"
+        "try:\n"
+        "    keras_vae.plotting\n"
+        "except ImportError:\n"
+        "    print('fine')\n"
+    )
+    assert result.stdout.endswith("fine\n"), result.stderr
+
+
+def test_every_public_name_is_there():
+    for name in keras_vae.__all__:
+        assert getattr(keras_vae, name) is not None
+        assert name in dir(keras_vae)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = keras_vae.nothing
+
+
+def test_every_model_is_at_the_top_and_registered():
+    import keras
+
+    for name in models.__all__:
+        cls = getattr(keras_vae, name)
+        assert cls is getattr(models, name)
+        assert keras.saving.get_registered_name(cls) == f"keras_vae>{name}"
+
+
+def test_rooms_import_only_what_stands_below_them():
+    """DESIGN: who may import whom."""
+    levels = [
+        {"distributions", "datasets", "metrics", "plotting"},
+        {"layers", "likelihoods", "priors", "batching"},
+        {"networks"},
+        {"models", "callbacks"},
+        {"tasks", "zoo"},
+    ]
+    level_of = {room: level for level, rooms in enumerate(levels) for room in rooms}
+    alone = {"datasets", "metrics", "plotting"}
+    found = 0
+    for path in (ROOT / "keras_vae").rglob("*.py"):
+        parts = path.relative_to(ROOT / "keras_vae").parts
+        room = parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        text = path.read_text()
+        imported = set(re.findall(r"^\s*from keras_vae\.(\w+)", text, re.MULTILINE))
+        for names in re.findall(r"^\s*from keras_vae import ([\w, ]+)", text, re.MULTILINE):
+            imported |= {name.strip() for name in names.split(",")}
+        imported -= {room}
+        found += len(imported)
+        for other in imported:
+            assert room not in alone, f"{path.name} imports {other}"
+            assert level_of[other] <= level_of[room], f"{path.name} imports {other}"
+            assert {room, other} != {"models", "callbacks"}
+            assert not (room == "models" and other in alone), f"{path.name} imports {other}"
+    assert found > 10
+
+
+def test_the_readmes_lines_of_user_code_run(monkeypatch):
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    code = next(block for block in blocks if "vae.fit(x_train" in block)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 12
+    namespace = {}
+    exec(code.replace("epochs=20", "epochs=1"), namespace)
+    assert namespace["vae"].epochs_seen == 1
+
+
+def test_the_readme_names_what_is_there():
+    readme = (ROOT / "README.md").read_text()
+    for name in models.__all__:
+        assert f"`{name}`" in readme
+    for path in re.findall(r"\]\(([\w/.]+)\)", readme):
+        assert (ROOT / path).exists(), path
+    for tutorial in (ROOT / "tutorials").glob("*.py"):
+        assert tutorial.name in readme
+
+
+def test_requirements_are_those_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (ROOT / "requirements.txt").read_text().splitlines()[-1] == "-e .[test]"
+    names = {re.split(r"[<>=\[]", dependency)[0] for dependency in project["dependencies"]}
+    assert names == {"tensorflow", "keras", "tensorboard", "numpy", "matplotlib", "scikit-learn"}
