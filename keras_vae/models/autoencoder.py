@@ -43,16 +43,7 @@ class Autoencoder(BaseModel):
         return {"loss": reconstruction_loss, "reconstruction_loss": reconstruction_loss}
 
     def prior(self, condition=None):
-        raise TypeError("An Autoencoder has no p(z): nothing says how its codes are spread.")
+        raise TypeError("An Autoencoder has no p(z) to draw from; use a VAE to generate.")
 
     def posterior(self, x, condition=None, training=False):
         raise TypeError("An Autoencoder has no q(z|x): it gives one code, not a distribution.")
-
-    def elbo(self, *args, **kwargs):
-        raise TypeError("An Autoencoder has no ELBO: it has no p(z) and no q(z|x).")
-
-    def log_likelihood(self, *args, **kwargs):
-        raise TypeError("An Autoencoder has no p(x): it has no p(z) to average p(x|z) over.")
-
-    def generate(self, *args, **kwargs):
-        raise TypeError("An Autoencoder cannot generate: it has no p(z) to draw from; use a VAE.")

@@ -132,6 +132,8 @@ class Verbs:
         Returns:
             float32 array `(n,)`.
         """
+        if not hasattr(self, "log_weights"):
+            raise TypeError(f"A {type(self).__name__} has no p(x): no p(z) to average p(x|z) over.")
         checks.check_count(num_samples, "num_samples", least=1)
         x = self._checked_input(x, condition)
         self._check_values(x, condition)
@@ -194,7 +196,9 @@ class Verbs:
         ]
         key = (name, *specs)
         if key not in self._compiled_verbs:
-            self._compiled_verbs[key] = tf.function(function).get_concrete_function(*specs)
+            self._compiled_verbs[key] = tf.function(
+                function, autograph=False
+            ).get_concrete_function(*specs)
         return np.asarray(self._compiled_verbs[key](*tensors), "float32")
 
     @functools.cached_property

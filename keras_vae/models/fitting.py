@@ -1,0 +1,190 @@
+"""`fit` and `evaluate`: Keras's own, after one look at the data.
+
+Data are checked once, before anything is trained, and not in every step, where a check would cost
+time and vanish under XLA (KERAS3 15). Arrays then go through `batching`; datasets and generators
+pass as they are.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from keras_vae import batching
+from keras_vae.models import checks
+
+
+class Fitting:
+    """The data side of a `BaseModel`."""
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        """Train, as `keras.Model.fit` does; the arguments are Keras's.
+
+        Arrays are checked whole, then batched in an order that follows from seed and epoch
+        (`batching`). A `tf.data.Dataset` is checked by its first batch, if its size is known or
+        infinite; generators are passed on as they are.
+
+        Args:
+            x: array `(n, ...)`, `tf.data.Dataset`, `keras.utils.PyDataset` or generator.
+            y: array or None. The target where it is not x itself (denoising: x noisy, y clean).
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            ValueError, TypeError: the data do not fit the model; nothing was trained.
+        """
+        checks.check_compiled(self)
+        if self.optimizer is None:
+            raise ValueError("The model was compiled without an optimizer; compile with one.")
+        if batching.is_array(x):
+            arrays = self._checked(x, y, sample_weight, class_weight)
+            if validation_split and validation_data is None:
+                cut = math.floor(len(arrays[0]) * (1 - validation_split))  # the last part, as Keras
+                validation_data = tuple(a if a is None else a[cut:] for a in arrays)
+                arrays = tuple(a if a is None else a[:cut] for a in arrays)
+        else:
+            arrays = self._peeked(x)
+            if class_weight is not None:
+                checks.weights_of_classes(class_weight, None)
+        if validation_data is not None:
+            validation = keras.utils.unpack_x_y_sample_weight(validation_data)
+            if batching.is_array(validation[0]):
+                validation = self._checked(*validation, of="validation_data: ")
+                size = validation_batch_size or batch_size
+                validation_data = self._batched(validation, size, validation_steps, shuffle=False)
+            else:
+                self._peeked(validation_data)
+        self._build_for(*arrays[:2])
+
+        if batching.is_array(x):
+            x = self._batched(arrays, batch_size, steps_per_epoch, shuffle)
+            y = sample_weight = class_weight = None
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = callbacks.callbacks
+        elif isinstance(callbacks, keras.callbacks.Callback):
+            callbacks = [callbacks]
+        callbacks = [batching.EpochCounter(), *(callbacks or [])]
+        history = super().fit(
+            x,
+            y,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_data=validation_data,
+            shuffle=shuffle and isinstance(x, keras.utils.PyDataset),
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_freq=validation_freq,
+        )
+        for callback in callbacks:
+            # After every on_train_end, in which EarlyStopping may have put back old weights.
+            getattr(callback, "after_fit", lambda: None)()
+        return history
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
+        """The losses on given data, in nats, as `keras.Model.evaluate` gives them.
+
+        Two calls agree to the bit: the noise begins anew at each.
+        """
+        if not kwargs.get("_use_cached_eval_dataset"):  # not from within `fit`, which has checked
+            checks.check_compiled(self)
+            if batching.is_array(x):
+                arrays = self._checked(x, y, sample_weight)
+                x = self._batched(arrays, batch_size, steps, shuffle=False)
+                y = sample_weight = None
+            else:
+                self._peeked(x)
+        return super().evaluate(
+            x,
+            y,
+            verbose=verbose,
+            sample_weight=sample_weight,
+            steps=steps,
+            callbacks=callbacks,
+            return_dict=return_dict,
+            **kwargs,
+        )
+
+    def _batched(self, arrays, batch_size, steps, shuffle):
+        rows = len(arrays[0])
+        batch_size = batch_size or (math.ceil(rows / steps) if steps else 32)  # as Keras
+        x, y, sample_weight = arrays
+        if sample_weight is not None and y is None:
+            y = x  # (x, None, w) would lose w without a word (KERAS3 8.1)
+        packed = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+        return batching.batches(packed, batch_size, self.data_order, shuffle)
+
+    def _checked(self, x, y=None, sample_weight=None, class_weight=None, of=""):
+        """x, y and sample_weight as arrays that this model can be trained on."""
+        x = batching.to_array(x, f"{of}x")
+        y = None if y is None else batching.to_array(y, f"{of}y")
+        if sample_weight is not None:
+            sample_weight = batching.to_array(sample_weight, f"{of}sample_weight")
+        if class_weight is not None:
+            sample_weight = checks.weights_of_classes(class_weight, y)
+        checks.check_lengths(x=x, y=y, sample_weight=sample_weight)
+        if sample_weight is not None:
+            checks.check_finite(sample_weight, f"{of}sample_weight")
+            checks.check_weights(sample_weight)
+        self._check_values(x, y, of)
+        return x, y, sample_weight
+
+    def _check_values(self, x, y=None, of=""):
+        given, target, _ = self.roles(x, y)
+        name = f"{of}x" if target is given else f"{of}y"
+        checks.check_input(given, checks.known_input_shape(self.encoder), f"{of}x")
+        checks.check_finite(given, f"{of}x", self.accepts_missing)
+        checks.check_target(target, checks.inner_shape(given.shape), name)
+        checks.check_finite(target, name, self.accepts_missing)
+        self.likelihood_layer.check(target, name)
+
+    def _peeked(self, data):
+        """The first batch of a dataset, checked; (None, None, None) where looking would cost it."""
+        if isinstance(data, (dict, tuple, type(None))):
+            raise TypeError(
+                f"x is a {type(data).__name__}; expected an array of examples, a tf.data.Dataset, "
+                "a PyDataset or a generator."
+            )
+        if not isinstance(data, tf.data.Dataset):
+            return None, None, None
+        if data.cardinality() == tf.data.UNKNOWN_CARDINALITY:
+            return None, None, None
+        batch = next(iter(data.take(1)), None)
+        if batch is None:
+            raise ValueError("The dataset is empty.")
+        if isinstance(batch, dict):
+            raise TypeError("The dataset gives a dict; map it to x, (x, y) or (x, y, weight).")
+        return self._checked(*keras.utils.unpack_x_y_sample_weight(batch), of="first batch: ")

@@ -1,0 +1,122 @@
+"""Building, saving, loading and exporting: nothing that training depends on is lost.
+
+What Keras loses by itself: the state of every generator of noise (KERAS3 4.2), the weights of
+networks that were never called (6.1), an optimizer that is not built yet (6.8).
+"""
+
+import keras
+from keras import ops
+
+from keras_vae.models import checks
+
+
+class Saving:
+    """The files of a `BaseModel`."""
+
+    def _check_networks(self):
+        """Compare encoder, decoder and likelihood, as far as the networks know their shapes."""
+        x_shape = checks.known_input_shape(self.encoder)
+        code_shapes = checks.known_output_shapes(self.encoder)
+        z_shape = checks.known_input_shape(self.decoder)
+        output_shapes = checks.known_output_shapes(self.decoder)
+        if code_shapes is not None:
+            checks.check_code_shapes(code_shapes, self.num_encoder_outputs)
+            if z_shape is not None:
+                checks.check_code_fits_decoder(code_shapes[0], z_shape)
+        if x_shape is not None and output_shapes is not None:
+            checks.check_decoder_output(
+                self.decoder, output_shapes[0], x_shape, self.likelihood_layer
+            )
+        if None not in (x_shape, code_shapes, z_shape, output_shapes):
+            self.latent_shape = z_shape
+            self.built = True
+
+    def build(self, input_shape):
+        """Make the weights of networks that do not know their input, by a pass over zeros.
+
+        Args:
+            input_shape: shape of x, batch axis included, or a pair of them, of x and y.
+        """
+        is_pair = isinstance(input_shape[0], (tuple, list))
+        x_shape, y_shape = input_shape if is_pair else (input_shape, None)
+        x = ops.zeros((1, *checks.inner_shape(x_shape)))
+        y = ops.zeros((1, *checks.inner_shape(y_shape))) if is_pair else None
+        with self.distribute_strategy.scope():
+            outputs = keras.tree.flatten(self.encoder(x))
+            code_shapes = [checks.inner_shape(output.shape) for output in outputs]
+            checks.check_code_shapes(code_shapes, self.num_encoder_outputs)
+            output = self.decoder(ops.zeros((1, *code_shapes[0])))
+            x_shape, output_shape = (checks.inner_shape(t.shape) for t in (x, output))
+            checks.check_decoder_output(self.decoder, output_shape, x_shape, self.likelihood_layer)
+            self.latent_shape = code_shapes[0]
+            self.objective(x, y)
+
+    def _build_for(self, x=None, y=None):
+        """Everything that a step needs exists before its first trace (KERAS3 6.1, 19.8)."""
+        if not (self.built and all(layer.built for layer in self.layers)):
+            if x is None:
+                raise ValueError(
+                    "The networks do not know the shape of their input yet, and these data cannot "
+                    "be looked at; call the model once on a batch before fit."
+                )
+            self.build(x.shape if y is None else (x.shape, y.shape))
+        self._build_optimizer()
+
+    def _build_optimizer(self):
+        optimizer = getattr(self, "optimizer", None)
+        if self.built and optimizer is not None and not optimizer.built:
+            with self.distribute_strategy.scope():
+                optimizer.build(self.trainable_variables)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing is left to build. Keras's own fails where replicas get unequal first batches."""
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "likelihood": keras.saving.serialize_keras_object(self.likelihood_layer),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value)
+                if isinstance(value, dict) and "class_name" in value
+                else value
+                for name, value in config.items()
+            }
+        )
+
+    def load_weights(self, filepath, **kwargs):
+        """Keras's own; the state of a compiled optimizer comes too (KERAS3 6.8)."""
+        self._build_optimizer()
+        super().load_weights(filepath, **kwargs)
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for i, state in enumerate(self._generator_states()):
+            store[f"generator_state_{i}"] = state
+
+    def load_own_variables(self, store):
+        """Weights, and the state of every generator of noise, which Keras loses (KERAS3 4.2)."""
+        saved = {key: store[key] for key in store.keys()}  # noqa: SIM118, an HDF5 group
+        states = {key: saved.pop(key) for key in list(saved) if key.startswith("generator_state_")}
+        super().load_own_variables(saved)
+        for i, state in enumerate(self._generator_states()):
+            if f"generator_state_{i}" in states:
+                state.assign(states[f"generator_state_{i}"])
+
+    def _generator_states(self):
+        weights = {id(weight) for weight in self.weights}
+        return [variable for variable in self.variables if id(variable) not in weights]
+
+    def export(self, filepath, format="tf_saved_model", input_signature=None, **kwargs):
+        """Write the model as an artifact for serving: x to the mean of p(x|z), as `predict`."""
+        if input_signature is None and checks.known_input_shape(self.encoder) is not None:
+            shape = (None, *checks.known_input_shape(self.encoder))
+            input_signature = [keras.InputSpec(shape=shape, dtype="float32")]
+        super().export(filepath, format=format, input_signature=input_signature, **kwargs)
