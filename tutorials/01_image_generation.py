@@ -238,8 +238,8 @@ print(f"images that lack over 1 nat at K = 1000: {np.sum(log_p - bounds[1000] > 
 # The gap between the ELBO and log p(x) is $KL(q(z|x) \| p(z|x))$: how far the encoder's normal is
 # from the true posterior. Draws close it, unless the encoder looks in the wrong place: an image
 # that still lacks much at K = 1000 is explained by a latent that q never proposes, and only the
-# grid finds it. We train on the ELBO since a single draw gives an unbiased gradient of it, for decoder
-# and encoder at once; log p(x) has no such estimate. (Bernoulli on grey values is a
+# grid finds it. We train on the ELBO since a single draw gives an unbiased gradient of it, for
+# decoder and encoder at once; log p(x) has no such estimate. (Bernoulli on grey values is a
 # pseudo-likelihood: its nats compare models of these data only.)
 
 # %% [markdown]

@@ -63,8 +63,7 @@ class Verbs:
 
         Args:
             n: int, at least 1.
-            condition: array of one or n conditions, for a model that reads one. Defaults to
-                `None`.
+            condition: as in `encode`.
             seed: int. The same seed gives the same examples, and the first of more. Defaults to
                 `None`: new ones at each call.
             sample: bool. Draw x from p(x|z), noise and all, in place of its mean. Defaults to
@@ -135,6 +134,7 @@ class Verbs:
         if not hasattr(self, "log_weights"):
             raise TypeError(f"A {type(self).__name__} has no p(x): no p(z) to average p(x|z) over.")
         checks.check_count(num_samples, "num_samples", least=1)
+        checks.check_count(batch_size, "batch_size", least=1)
         x = self._checked_input(x, condition)
         self._check_values(x, condition)
         chunk = max(1, batch_size // BLOCK)
@@ -170,6 +170,7 @@ class Verbs:
     def _run(self, name, function, x, condition=None, batch_size=BLOCK, seed=None, block=0):
         """function(x, condition) over all rows; evaluation noise from (seed, block) onwards."""
         seed = checks.checked_seed(seed)
+        checks.check_count(batch_size, "batch_size", least=1)
         rows = BLOCK * math.ceil(batch_size / BLOCK)
         generators = [layer.evaluation_generator for layer in self.sampling_layers]
         states = [np.array(generator.state) for generator in generators]

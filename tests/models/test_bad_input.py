@@ -154,7 +154,12 @@ def test_decode_refuses(make_vae, bad):
 @pytest.mark.parametrize("bad", [-1, 0, 2.5, "3", True])
 def test_counts_are_refused(make_vae, x, bad):
     vae = make_vae()
-    for call in (lambda: vae.generate(bad), lambda: vae.log_likelihood(x, num_samples=bad)):
+    for call in (
+        lambda: vae.generate(bad),
+        lambda: vae.log_likelihood(x, num_samples=bad),
+        lambda: vae.log_likelihood(x, batch_size=bad),
+        lambda: vae.encode(x, batch_size=bad),
+    ):
         with pytest.raises(ValueError, match="expected an int of at least 1") as error:
             call()
         one_sentence(error)
