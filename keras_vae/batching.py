@@ -37,20 +37,27 @@ def batches(arrays, batch_size=32, seed=None, shuffle=True):
     >>> [len(noisy) for noisy, clean in data]
     [4, 4, 2]
     """
-    num_rows = len(tf.nest.flatten(arrays)[0])
+    lengths = {len(array) for array in tf.nest.flatten(arrays)}
+    if len(lengths) != 1 or 0 in lengths or batch_size < 1:
+        raise ValueError(
+            f"The arrays have {sorted(lengths)} rows and batch_size is {batch_size}; expected "
+            "arrays of one length, and at least one row in each batch."
+        )
+    num_rows = lengths.pop()
     if not shuffle:
         return _in_order(arrays, num_rows, batch_size)
-    arrays = tf.nest.map_structure(tf.convert_to_tensor, arrays)
 
     def permutation(seed_and_epoch):
         rows = tf.range(num_rows)
         return tf.random.experimental.stateless_shuffle(rows, seed=seed_and_epoch)
 
-    def gather(rows):
+    def gather(rows, arrays):
         return tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays)
 
     # Two functions and no more: each costs an iterator, and so an epoch, some milliseconds.
-    dataset = _permutations(seed, permutation).unbatch().batch(batch_size)
+    rows = _permutations(seed, permutation).unbatch().batch(batch_size)
+    data = tf.data.Dataset.from_tensors(arrays).repeat()  # in host memory, passed by reference
+    dataset = tf.data.Dataset.zip(rows, data)
     dataset = dataset.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
     steps = -(-num_rows // batch_size)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
@@ -109,6 +116,8 @@ def to_array(x, name="x"):
         array = np.asarray(x)
     except ValueError as error:
         raise ValueError(f"{name} has rows of different length; expected one array.") from error
+    if array.dtype.name == "bfloat16":  # NumPy does not count it among the floats
+        array = array.astype("float32")
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} has dtype {array.dtype}; expected an array of numbers.")
     if array.ndim == 0:

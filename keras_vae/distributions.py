@@ -44,7 +44,7 @@ class Distribution:
             # Filled before the arithmetic: a NaN masked afterwards leaves a NaN gradient (16.4).
             values = self.log_density(ops.where(mask, x, 0.0))
             values = ops.where(mask, values, 0.0)
-        return _sum_over_values(values)
+        return sum_over_values(values)
 
     def sample(self, seed, shape=None):
         """One draw for each row.
@@ -165,5 +165,6 @@ def seed_pair(seed):
     return seed
 
 
-def _sum_over_values(values):
+def sum_over_values(values):
+    """(batch, ...) -> (batch,): the sum over all axes but the first."""
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))

@@ -6,6 +6,7 @@ explain, and it owns the weights of the noise, if there are any.
 """
 
 import math
+import numbers
 
 import keras
 import numpy as np
@@ -77,10 +78,10 @@ class Gaussian(Likelihood):
 
     def __init__(self, variance="learned", **kwargs):
         super().__init__(**kwargs)
-        is_number = isinstance(variance, (int, float)) and not isinstance(variance, bool)
-        if variance not in ("learned", "decoder") and not (
-            is_number and 0 < variance < float("inf")
-        ):
+        if isinstance(variance, numbers.Real) and not isinstance(variance, bool):
+            variance = float(variance)
+        is_positive = isinstance(variance, float) and 0 < variance < math.inf
+        if variance not in ("learned", "decoder") and not is_positive:
             raise ValueError(
                 f"variance is {variance!r}; expected 'learned', 'decoder' or a number above 0."
             )

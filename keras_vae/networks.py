@@ -11,6 +11,7 @@ Every network that the lecture describes is one call (row F5). A `VAE` takes any
 import math
 
 import keras
+import numpy as np
 
 from keras_vae import likelihoods
 from keras_vae.layers import soft_bound
@@ -57,7 +58,8 @@ def dense(
     >>> [tuple(output.shape) for output in encoder.outputs], decoder.output_shape
     ([(None, 2), (None, 2)], (None, 8, 8, 1))
     """
-    input_shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+    input_shape, hidden = _as_ints(input_shape), _as_ints(hidden)
+    (latent_dim,) = _as_ints(latent_dim)
     output_shape = likelihoods.get(likelihood).parameter_shape(input_shape)
     dropout = _checked(input_shape, latent_dim, hidden, dropout, "hidden")
 
@@ -118,12 +120,15 @@ def conv(
     >>> decoder.output_shape
     (None, 28, 28, 1)
     """
-    input_shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else (input_shape,)
+    input_shape, filters, hidden = _as_ints(input_shape), _as_ints(filters), _as_ints(hidden)
+    (latent_dim,) = _as_ints(latent_dim)
     if len(input_shape) != 3:
         raise ValueError(
             f"input_shape is {input_shape}; conv needs (height, width, channels). "
             "For vectors use networks.dense."
         )
+    if not filters:
+        raise ValueError("filters is empty; expected the sizes of at least one convolution.")
     if not isinstance(kernel_size, int) or kernel_size < 2:
         raise ValueError(f"kernel_size is {kernel_size!r}; expected an int of at least 2.")
     output_shape = likelihoods.get(likelihood).parameter_shape(input_shape)
@@ -189,11 +194,17 @@ def _cut_to(h, size, kernel_size, name):
     return keras.layers.Cropping2D(cropping, name=name)(h)
 
 
+def _as_ints(sizes):
+    """One size or several as a tuple; NumPy's integers as Python's, what is no integer as it is."""
+    sizes = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,)
+    return tuple(int(n) if isinstance(n, np.integer) else n for n in sizes)
+
+
 def _checked(input_shape, latent_dim, sizes, dropout, sizes_name):
     """Dropout as a pair (encoder's, decoder's), after a look at every number."""
 
-    def all_positive(numbers):
-        return all(isinstance(n, int) and n > 0 for n in numbers)
+    def all_positive(sizes):
+        return all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes)
 
     if not input_shape or not all_positive(input_shape):
         raise ValueError(

@@ -61,6 +61,15 @@ def test_unshuffled_batches_keep_the_order_and_the_size_is_known():
     assert dataset.cardinality() == 3
 
 
+@pytest.mark.parametrize(
+    ("arrays", "batch_size"), [((np.zeros(3), np.zeros(4)), 2), (np.zeros(0), 2), (np.zeros(3), 0)]
+)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_arrays_that_make_no_batches_get_a_sentence(arrays, batch_size, shuffle):
+    with pytest.raises(ValueError, match="arrays of one length"):
+        batches(arrays, batch_size, shuffle=shuffle)
+
+
 def test_fresh_noise_in_every_epoch_needs_a_generator_with_a_state():
     """As in the docstring of `batches`; tf.random.normal repeats itself, for the reason of 4.5."""
     keras.utils.set_random_seed(0)
@@ -79,7 +88,8 @@ def test_to_array_keeps_integers_and_makes_floats_float32():
     assert to_array(np.zeros(3, "uint8")).dtype == "uint8"
     assert to_array(np.zeros(3, bool)).dtype == bool
     assert to_array([0.5, 1.0]).dtype == "float32"
-    assert to_array(tf.zeros(3, "float16")).dtype == "float32"
+    for dtype in ("float16", "bfloat16"):
+        assert to_array(tf.zeros(3, dtype)).dtype == "float32"
     array = np.zeros(3, "float32")
     assert to_array(array) is array
 

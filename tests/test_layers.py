@@ -94,11 +94,11 @@ def test_generator_on_one_device_draws_as_that_of_keras():
         )
 
 
-def test_soft_bound_is_the_identity_near_zero_and_never_loses_the_gradient():
-    x = tf.constant([-1e3, -60.0, -1.0, 0.0, 1.0, 60.0])
+def test_soft_bound_is_the_identity_near_zero_and_keeps_a_gradient_far_out():
+    x = tf.constant([-150.0, -60.0, -1.0, 0.0, 1.0, 150.0])
     with tf.GradientTape() as tape:
         tape.watch(x)
         bounded = soft_bound(x)
     assert np.all(np.abs(bounded) <= 20)
     np.testing.assert_allclose(bounded[2:5], x[2:5], atol=1e-3)
-    assert np.all(tape.gradient(bounded, x)[1:] > 0)
+    assert np.all(tape.gradient(bounded, x) > 0)

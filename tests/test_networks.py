@@ -97,6 +97,7 @@ def test_log_variances_stay_finite_on_wild_inputs():
         ({"input_shape": ()}, "without the batch axis"),
         ({"input_shape": (None, 8, 8, 1)}, "without the batch axis"),
         ({"hidden": (0,)}, "expected ints of at least 1"),
+        ({"latent_dim": True}, "latent_dim is True"),
         ({"dropout": 1.0}, r"a rate in \[0, 1\)"),
         ({"dropout": (0.1, 0.1, 0.1)}, "a pair"),
         ({"likelihood": "poisson"}, "likelihood is 'poisson'"),
@@ -107,11 +108,30 @@ def test_a_bad_argument_gets_a_sentence(arguments, sentence):
         networks.dense(**{"input_shape": (8, 8, 1), "latent_dim": 2, **arguments})
 
 
+def test_sizes_may_be_numpys_and_a_single_one_needs_no_tuple():
+    encoder, _ = networks.dense(64, np.int64(2), hidden=16)
+    assert [layer.name for layer in encoder.layers].count("hidden_1") == 1
+    networks.conv((8, 8, 1), 2, filters=4)
+
+
 def test_conv_refuses_vectors_and_kernels_that_cannot_double():
     with pytest.raises(ValueError, match=r"For vectors use networks\.dense"):
         networks.conv(64, 2)
     with pytest.raises(ValueError, match="kernel_size is 1"):
         networks.conv((8, 8, 1), 2, kernel_size=1)
+    with pytest.raises(ValueError, match="filters is empty"):
+        networks.conv((8, 8, 1), 2, filters=())
+
+
+@pytest.mark.parametrize("input_shape", [(8, 8, 1), (9, 7, 2)])
+def test_a_convolutional_vae_trains_and_generates(input_shape):
+    x = np.random.default_rng(0).random((40, *input_shape)).astype("float32")
+    vae = VAE(*networks.conv(input_shape, 2, filters=(4, 8), batch_norm=True, dropout=0.1))
+    vae.compile(keras.optimizers.Adam(1e-2))
+    losses = vae.fit(x, epochs=4, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    assert vae.generate(3).shape == (3, *input_shape)
+    assert vae.log_likelihood(x[:3], 5).shape == (3,)
 
 
 @pytest.mark.parametrize("build", [networks.dense, networks.conv])

@@ -87,16 +87,18 @@ def test_rooms_import_only_what_stands_below_them():
     assert found > 10
 
 
-def test_the_readmes_lines_of_user_code_run(monkeypatch):
+def test_the_readmes_lines_of_user_code_run(monkeypatch, tmp_path):
     import matplotlib as mpl
 
     mpl.use("Agg")
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     code = next(block for block in blocks if "vae.fit(x_train" in block)
     assert len([line for line in code.splitlines() if line.strip()]) <= 12
     namespace = {}
     exec(code.replace("epochs=20", "epochs=1"), namespace)
     assert namespace["vae"].epochs_seen == 1
+    assert (tmp_path / "digits.png").exists()
 
 
 def test_the_readme_names_what_is_there():

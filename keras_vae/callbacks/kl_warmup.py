@@ -6,6 +6,9 @@ The first cure that the lecture names for uninformative latents (row C2; Bowman 
 2016).
 """
 
+import math
+import numbers
+
 import keras
 
 
@@ -28,13 +31,14 @@ class KLWarmup(keras.callbacks.Callback):
 
     def __init__(self, epochs=10, start=0.0, end=1.0):
         super().__init__()
-        if not isinstance(epochs, int) or epochs < 1:
+        if not isinstance(epochs, numbers.Integral) or epochs < 1:
             raise ValueError(f"epochs is {epochs!r}; expected an int of at least 1.")
-        if start < 0 or end < 0:
-            raise ValueError(f"start is {start} and end is {end}; beta is never below 0.")
+        if not (0 <= start < math.inf and 0 <= end < math.inf):
+            raise ValueError(f"start is {start} and end is {end}; beta is finite, never below 0.")
         self.epochs = epochs
         self.start = start
         self.end = end
+        self._current = None
 
     def beta(self, epoch):
         """The weight in epoch `epoch` of the model, counted from 0."""
@@ -49,4 +53,5 @@ class KLWarmup(keras.callbacks.Callback):
 
     def after_fit(self):
         """Called by `fit` at its very end: `restore_best_weights` puts back an old beta too."""
-        self.model.beta = self._current
+        if self._current is not None:
+            self.model.beta = self._current

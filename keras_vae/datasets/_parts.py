@@ -1,5 +1,7 @@
 """What the loaders share: a smaller part of a data set, its classes in proportion."""
 
+import numbers
+
 import numpy as np
 
 
@@ -7,7 +9,7 @@ def limited(images, labels, limit, seed):
     """At most `limit` examples, the classes in proportion, in the order of the data set."""
     if limit is None:
         return images, labels
-    if not isinstance(limit, int) or limit < 1:
+    if not isinstance(limit, numbers.Integral) or limit < 1:
         raise ValueError(f"limit is {limit!r}; expected an int of at least 1, or None for all.")
     shuffled = np.random.default_rng(seed).permutation(len(images))
     place = np.empty(len(images))  # of each example within its class, from 0 to 1

@@ -27,7 +27,7 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
         encoder: keras.Model. x to the parameters of the latents.
         decoder: keras.Model. z to the parameters of the likelihood.
         likelihood: str or Likelihood.
-        seed: int or None. Fixes the order of the data and all noise.
+        seed: int or None. Fixes the order of the data and the draws of z.
     """
 
     loss_names = ("loss", "reconstruction_loss")  # keys of `objective`, in the order of `evaluate`
@@ -113,11 +113,10 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if isinstance(x, dict):
             raise TypeError("The data give a dict; expected x, (x, y) or (x, y, sample_weight).")
-        shape = checks.known_input_shape(self.encoder)
-        if shape is not None:
-            checks.check_input(x, shape, "x")
+        checks.check_input(x, self.x_shape, "x")
         x = ops.cast(x, "float32")  # Keras leaves integer images as they are (KERAS3 7.4)
         if sample_weight is not None:
+            checks.check_weight_shape(sample_weight)
             sample_weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         return x, y, sample_weight
 

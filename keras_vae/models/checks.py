@@ -1,5 +1,8 @@
 """What a model refuses, each with one sentence: what was received, what is expected, what to do."""
 
+import math
+import numbers
+
 import keras
 import numpy as np
 
@@ -19,6 +22,8 @@ def known_input_shape(network):
 
 def known_output_shapes(network):
     """Shapes of the network's outputs for one example, as a list, or None."""
+    if _is_functional(network):
+        check_no_dict(network.output)
     outputs = getattr(network, "outputs", None)
     return [inner_shape(output.shape) for output in outputs] if outputs else None
 
@@ -27,6 +32,13 @@ def check_network(network, name):
     if not isinstance(network, keras.layers.Layer):
         raise TypeError(
             f"{name} is {network!r}; expected a keras.Model, for example from networks.dense."
+        )
+
+
+def check_no_dict(outputs):
+    if isinstance(outputs, dict):
+        raise ValueError(
+            f"A network gives a dict, {sorted(outputs)}; expected one output or a pair of them."
         )
 
 
@@ -74,26 +86,31 @@ def check_decoder_output(decoder, output_shape, x_shape, likelihood):
 
 
 _SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
-_KEEPS_VALUES = (
-    keras.layers.Reshape,
-    keras.layers.Flatten,
-    keras.layers.Permute,
-    keras.layers.Cropping1D,
-    keras.layers.Cropping2D,
-    keras.layers.Identity,
-    keras.layers.Resizing,
-)
+_KEEPS_VALUES = ("Reshape", "Flatten", "Permute", "Transpose", "Squeeze", "ExpandDims", "Resizing")
+_KEEPS_VALUES += ("Cropping", "UpSampling", "ZeroPadding", "Identity")
 
 
 def _last_activation(network):
-    """Name of the activation that the network's output went through last, or None."""
-    layers = getattr(network, "layers", None)
-    if layers:
-        values = [layer for layer in layers if not isinstance(layer, _KEEPS_VALUES)]
-        return _last_activation(values[-1]) if values else None
-    if isinstance(network, keras.layers.Softmax):
-        return "softmax"
-    return getattr(getattr(network, "activation", None), "__name__", None)
+    """Name of the activation that the network's output went through last, None if not known."""
+    if _is_functional(network):
+        steps = network.operations  # layers and operations such as keras.ops.sigmoid, in order
+    elif isinstance(network, keras.Sequential):
+        steps = network.layers
+    elif isinstance(network, keras.Model):
+        return None  # a subclass: the order of its layers says nothing
+    else:
+        name = type(network).__name__.lower()
+        return name if name in _SQUASHING else _name_of(getattr(network, "activation", None))
+    steps = [step for step in steps if not type(step).__name__.startswith(_KEEPS_VALUES)]
+    return _last_activation(steps[-1]) if steps else None
+
+
+def _is_functional(network):
+    return hasattr(network, "operations")  # Keras does not export the class
+
+
+def _name_of(activation):
+    return getattr(activation, "__name__", None)
 
 
 def check_compiled(model):
@@ -140,6 +157,15 @@ def check_finite(array, name, accepts_missing=False):
         raise ValueError(f"{name} holds NaN or infinity; remove or replace these values.")
 
 
+def unpacked(data, name):
+    """x, y, sample_weight of a tuple of one to three."""
+    if isinstance(data, (tuple, list)) and not 1 <= len(data) <= 3:
+        raise ValueError(
+            f"{name} is a tuple of {len(data)}; expected x, (x, y) or (x, y, sample_weight)."
+        )
+    return keras.utils.unpack_x_y_sample_weight(data)
+
+
 def check_lengths(**arrays):
     """All arrays that are given have the same number of rows."""
     lengths = {name: len(array) for name, array in arrays.items() if array is not None}
@@ -148,45 +174,72 @@ def check_lengths(**arrays):
         raise ValueError(f"{sizes} rows; they must be as many.")
 
 
-def check_weights(sample_weight):
-    if sample_weight.ndim != 1 and sample_weight.shape[1:] != (1,):
-        raise ValueError(
-            f"sample_weight has shape {sample_weight.shape}; expected (n,), one weight an example."
-        )
+def check_weight_shape(sample_weight):
+    shape = tuple(sample_weight.shape)
+    if len(shape) != 1 and shape[1:] != (1,):
+        raise ValueError(f"sample_weight has shape {shape}; expected (n,), one weight an example.")
+
+
+def check_weights(sample_weight, name):
+    check_weight_shape(sample_weight)
+    check_finite(sample_weight, name)
     if sample_weight.min() < 0:
-        raise ValueError("sample_weight has values below 0; weights are never negative.")
+        raise ValueError(f"{name} has values below 0; weights are never negative.")
 
 
 def weights_of_classes(class_weight, y):
     """`class_weight` as one weight for each example, by its integer label."""
     if y is None or y.ndim != 1 or y.dtype.kind not in "iu":
         raise ValueError(
-            "class_weight needs integer labels of shape (n,) as y; "
+            "class_weight needs an array of integer labels, shape (n,), as y; "
             "give sample_weight, one weight an example, instead."
         )
     return np.array([class_weight.get(int(label), 1.0) for label in y], "float32")
 
 
+def split_point(rows, validation_split):
+    """Where the last fraction of the rows begins, as Keras cuts it."""
+    cut = math.floor(rows * (1 - validation_split))
+    if not 0 < cut < rows:
+        raise ValueError(
+            f"validation_split is {validation_split}, which leaves {rows - cut} of {rows} examples "
+            "to validate on; both parts need at least one."
+        )
+    return cut
+
+
 def check_count(number, name, least):
-    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
+    is_int = isinstance(number, numbers.Integral) and not isinstance(number, bool)
+    if not is_int or number < least:
         raise ValueError(f"{name} is {number!r}; expected an int of at least {least}.")
 
 
 def checked_seed(seed):
     """The seed as Python's int, or None."""
-    if seed is not None:
-        check_count(seed, "seed", least=0)
-    return None if seed is None else int(seed)
+    if seed is None:
+        return None
+    check_count(seed, "seed", least=0)
+    if seed >= 2**32:
+        raise ValueError(f"seed is {seed}; expected an int below 2**32.")
+    return int(seed)
 
 
-def check_condition(model, condition):
-    if condition is not None and model.roles(None, condition)[2] is None:
+def check_condition(model, condition, rows):
+    """A condition for a model that reads one: as many rows as the data."""
+    if condition is None:
+        return
+    if model.roles(None, condition)[2] is None:
         raise TypeError(f"A {type(model).__name__} reads no condition; leave it out.")
+    if len(condition) != rows:
+        raise ValueError(f"condition has {len(condition)} rows; expected {rows}, one an example.")
 
 
 def check_beta(beta):
-    value = float(beta)
-    if not 0 <= value < float("inf"):
+    try:
+        value = float(beta)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not 0 <= value < math.inf:
         raise ValueError(f"beta is {beta!r}; expected a number of at least 0.")
     return value
 

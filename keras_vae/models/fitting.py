@@ -55,27 +55,29 @@ class Fitting:
         checks.check_compiled(self)
         if self.optimizer is None:
             raise ValueError("The model was compiled without an optimizer; compile with one.")
-        if batching.is_array(x):
+        in_memory = batching.is_array(x)
+        if in_memory:
             arrays = self._checked(x, y, sample_weight, class_weight)
             if validation_split and validation_data is None:
-                cut = math.floor(len(arrays[0]) * (1 - validation_split))  # the last part, as Keras
+                cut = checks.split_point(len(arrays[0]), validation_split)
                 validation_data = tuple(a if a is None else a[cut:] for a in arrays)
                 arrays = tuple(a if a is None else a[:cut] for a in arrays)
+            validation_split = 0.0
         else:
-            arrays = self._peeked(x)
+            arrays = self._peeked(x, "x")
             if class_weight is not None:
                 checks.weights_of_classes(class_weight, None)
         if validation_data is not None:
-            validation = keras.utils.unpack_x_y_sample_weight(validation_data)
+            validation = checks.unpacked(validation_data, "validation_data")
             if batching.is_array(validation[0]):
                 validation = self._checked(*validation, of="validation_data: ")
                 size = validation_batch_size or batch_size
                 validation_data = self._batched(validation, size, validation_steps, shuffle=False)
             else:
-                self._peeked(validation_data)
-        self._build_for(*arrays[:2])
+                self._peeked(validation_data, "validation_data")
+        self._ensure_built(*arrays[:2])
 
-        if batching.is_array(x):
+        if in_memory:
             x = self._batched(arrays, batch_size, steps_per_epoch, shuffle)
             y = sample_weight = class_weight = None
         if isinstance(callbacks, keras.callbacks.CallbackList):
@@ -89,6 +91,7 @@ class Fitting:
             epochs=epochs,
             verbose=verbose,
             callbacks=callbacks,
+            validation_split=validation_split,
             validation_data=validation_data,
             shuffle=shuffle and isinstance(x, keras.utils.PyDataset),
             class_weight=class_weight,
@@ -117,7 +120,8 @@ class Fitting:
     ):
         """The losses on given data, in nats, as `keras.Model.evaluate` gives them.
 
-        Two calls agree to the bit: the noise begins anew at each.
+        Two calls agree to the bit: the noise begins anew at each. It is drawn batch by batch, so
+        that a `batch_size` which is no multiple of 128 gives slightly other figures.
         """
         if not kwargs.get("_use_cached_eval_dataset"):  # not from within `fit`, which has checked
             checks.check_compiled(self)
@@ -126,7 +130,7 @@ class Fitting:
                 x = self._batched(arrays, batch_size, steps, shuffle=False)
                 y = sample_weight = None
             else:
-                self._peeked(x)
+                self._peeked(x, "x")
         return super().evaluate(
             x,
             y,
@@ -138,7 +142,23 @@ class Fitting:
             **kwargs,
         )
 
+    def train_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """One step on one batch, checked as in `fit`; arguments as Keras's."""
+        return super().train_on_batch(*self._one_batch(x, y, sample_weight), **kwargs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """The losses on one batch, checked as in `fit`; arguments as Keras's."""
+        return super().test_on_batch(*self._one_batch(x, y, sample_weight), **kwargs)
+
+    def _one_batch(self, x, y, sample_weight):
+        checks.check_compiled(self)
+        arrays = self._checked(x, y, sample_weight)
+        self._ensure_built(*arrays[:2])
+        return arrays
+
     def _batched(self, arrays, batch_size, steps, shuffle):
+        if batch_size is not None:
+            checks.check_count(batch_size, "batch_size", least=1)
         rows = len(arrays[0])
         batch_size = batch_size or (math.ceil(rows / steps) if steps else 32)  # as Keras
         x, y, sample_weight = arrays
@@ -149,42 +169,46 @@ class Fitting:
 
     def _checked(self, x, y=None, sample_weight=None, class_weight=None, of=""):
         """x, y and sample_weight as arrays that this model can be trained on."""
+        checks.check_in_memory(x, f"{of}x")
         x = batching.to_array(x, f"{of}x")
         y = None if y is None else batching.to_array(y, f"{of}y")
         if sample_weight is not None:
             sample_weight = batching.to_array(sample_weight, f"{of}sample_weight")
         if class_weight is not None:
+            if sample_weight is not None:
+                raise ValueError("Both class_weight and sample_weight are given; give one.")
             sample_weight = checks.weights_of_classes(class_weight, y)
         checks.check_lengths(x=x, y=y, sample_weight=sample_weight)
         if sample_weight is not None:
-            checks.check_finite(sample_weight, f"{of}sample_weight")
-            checks.check_weights(sample_weight)
+            checks.check_weights(sample_weight, f"{of}sample_weight")
         self._check_values(x, y, of)
         return x, y, sample_weight
 
     def _check_values(self, x, y=None, of=""):
         given, target, _ = self.roles(x, y)
         name = f"{of}x" if target is given else f"{of}y"
-        checks.check_input(given, checks.known_input_shape(self.encoder), f"{of}x")
+        checks.check_input(given, self.x_shape, f"{of}x")
         checks.check_finite(given, f"{of}x", self.accepts_missing)
         checks.check_target(target, checks.inner_shape(given.shape), name)
         checks.check_finite(target, name, self.accepts_missing)
         self.likelihood_layer.check(target, name)
 
-    def _peeked(self, data):
-        """The first batch of a dataset, checked; (None, None, None) where looking would cost it."""
-        if isinstance(data, (dict, tuple, type(None))):
+    def _peeked(self, data, name):
+        """The first batch of the data, checked; (None, None, None) where looking would cost it."""
+        if isinstance(data, (dict, tuple)) or not hasattr(data, "__iter__"):
             raise TypeError(
-                f"x is a {type(data).__name__}; expected an array of examples, a tf.data.Dataset, "
-                "a PyDataset or a generator."
+                f"{name} is a {type(data).__name__}; expected an array of examples, a "
+                "tf.data.Dataset, a PyDataset or a generator."
             )
-        if not isinstance(data, tf.data.Dataset):
+        if isinstance(data, keras.utils.PyDataset):
+            batch = data[0]
+        elif (
+            isinstance(data, tf.data.Dataset) and data.cardinality() != tf.data.UNKNOWN_CARDINALITY
+        ):
+            batch = next(iter(data.take(1)), None)
+            if batch is None:
+                raise ValueError(f"{name} is an empty dataset.")
+        else:
             return None, None, None
-        if data.cardinality() == tf.data.UNKNOWN_CARDINALITY:
-            return None, None, None
-        batch = next(iter(data.take(1)), None)
-        if batch is None:
-            raise ValueError("The dataset is empty.")
-        if isinstance(batch, dict):
-            raise TypeError("The dataset gives a dict; map it to x, (x, y) or (x, y, weight).")
-        return self._checked(*keras.utils.unpack_x_y_sample_weight(batch), of="first batch: ")
+        of = f"first batch of {name}: "
+        return self._checked(*checks.unpacked(batch, of), of=of)

@@ -1,4 +1,4 @@
-"""Building, saving, loading and exporting: nothing that training depends on is lost.
+"""Weights made, saved, loaded and exported: nothing that training depends on is lost.
 
 What Keras loses by itself: the state of every generator of noise (KERAS3 4.2), the weights of
 networks that were never called (6.1), an optimizer that is not built yet (6.8).
@@ -11,28 +11,35 @@ from keras_vae.models import checks
 
 
 class Saving:
-    """The files of a `BaseModel`."""
+    """The weights of a `BaseModel`: made, written, read."""
+
+    @property
+    def built(self):
+        """Whether every network has its weights, those that a subclass adds too."""
+        return self._built and all(layer.built for layer in self.layers)
+
+    @built.setter
+    def built(self, value):
+        self._built = value
 
     def _check_networks(self):
         """Compare encoder, decoder and likelihood, as far as the networks know their shapes."""
-        x_shape = checks.known_input_shape(self.encoder)
+        self.x_shape = checks.known_input_shape(self.encoder)  # of one example
+        self.latent_shape = checks.known_input_shape(self.decoder)
         code_shapes = checks.known_output_shapes(self.encoder)
-        z_shape = checks.known_input_shape(self.decoder)
         output_shapes = checks.known_output_shapes(self.decoder)
         if code_shapes is not None:
             checks.check_code_shapes(code_shapes, self.num_encoder_outputs)
-            if z_shape is not None:
-                checks.check_code_fits_decoder(code_shapes[0], z_shape)
-        if x_shape is not None and output_shapes is not None:
+            if self.latent_shape is not None:
+                checks.check_code_fits_decoder(code_shapes[0], self.latent_shape)
+        if self.x_shape is not None and output_shapes is not None:
             checks.check_decoder_output(
-                self.decoder, output_shapes[0], x_shape, self.likelihood_layer
+                self.decoder, output_shapes[0], self.x_shape, self.likelihood_layer
             )
-        if None not in (x_shape, code_shapes, z_shape, output_shapes):
-            self.latent_shape = z_shape
-            self.built = True
+        self.built = None not in (self.x_shape, code_shapes, self.latent_shape, output_shapes)
 
     def build(self, input_shape):
-        """Make the weights of networks that do not know their input, by a pass over zeros.
+        """Make the weights that are missing, by a pass over zeros.
 
         Args:
             input_shape: shape of x, batch axis included, or a pair of them, of x and y.
@@ -42,29 +49,32 @@ class Saving:
         x = ops.zeros((1, *checks.inner_shape(x_shape)))
         y = ops.zeros((1, *checks.inner_shape(y_shape))) if is_pair else None
         with self.distribute_strategy.scope():
-            outputs = keras.tree.flatten(self.encoder(x))
-            code_shapes = [checks.inner_shape(output.shape) for output in outputs]
-            checks.check_code_shapes(code_shapes, self.num_encoder_outputs)
-            output = self.decoder(ops.zeros((1, *code_shapes[0])))
-            x_shape, output_shape = (checks.inner_shape(t.shape) for t in (x, output))
-            checks.check_decoder_output(self.decoder, output_shape, x_shape, self.likelihood_layer)
-            self.latent_shape = code_shapes[0]
+            if not self._built:
+                self._check_unknown_networks(x)
             self.objective(x, y)
 
-    def _build_for(self, x=None, y=None):
-        """Everything that a step needs exists before its first trace (KERAS3 6.1, 19.8)."""
-        if not (self.built and all(layer.built for layer in self.layers)):
-            if x is None:
-                raise ValueError(
-                    "The networks do not know the shape of their input yet, and these data cannot "
-                    "be looked at; call the model once on a batch before fit."
-                )
-            self.build(x.shape if y is None else (x.shape, y.shape))
-        self._build_optimizer()
+    def _check_unknown_networks(self, x):
+        codes = self.encoder(x)
+        checks.check_no_dict(codes)
+        code_shapes = [checks.inner_shape(code.shape) for code in keras.tree.flatten(codes)]
+        checks.check_code_shapes(code_shapes, self.num_encoder_outputs)
+        output = self.decoder(ops.zeros((1, *code_shapes[0])))
+        x_shape, output_shape = (checks.inner_shape(tensor.shape) for tensor in (x, output))
+        checks.check_decoder_output(self.decoder, output_shape, x_shape, self.likelihood_layer)
+        self.x_shape, self.latent_shape = x_shape, code_shapes[0]
 
-    def _build_optimizer(self):
+    def _ensure_built(self, x=None, y=None):
+        """Everything that a step needs exists before its first trace (KERAS3 6.1, 19.8)."""
+        if not self.built:
+            shape = (None, *(self.x_shape or [None])) if x is None else x.shape
+            if None in shape[1:]:
+                raise ValueError(
+                    "The networks do not know the shape of their input yet, and there are no data "
+                    "to tell it; call the model on a batch first."
+                )
+            self.build(shape if y is None else (shape, y.shape))
         optimizer = getattr(self, "optimizer", None)
-        if self.built and optimizer is not None and not optimizer.built:
+        if optimizer is not None and not optimizer.built:
             with self.distribute_strategy.scope():
                 optimizer.build(self.trainable_variables)
 
@@ -93,7 +103,8 @@ class Saving:
 
     def load_weights(self, filepath, **kwargs):
         """Keras's own; the state of a compiled optimizer comes too (KERAS3 6.8)."""
-        self._build_optimizer()
+        if self.x_shape is not None:
+            self._ensure_built()
         super().load_weights(filepath, **kwargs)
 
     def save_own_variables(self, store):
@@ -116,7 +127,8 @@ class Saving:
 
     def export(self, filepath, format="tf_saved_model", input_signature=None, **kwargs):
         """Write the model as an artifact for serving: x to the mean of p(x|z), as `predict`."""
-        if input_signature is None and checks.known_input_shape(self.encoder) is not None:
-            shape = (None, *checks.known_input_shape(self.encoder))
+        self._ensure_built()
+        if input_signature is None:
+            shape = (None, *self.x_shape)
             input_signature = [keras.InputSpec(shape=shape, dtype="float32")]
         super().export(filepath, format=format, input_signature=input_signature, **kwargs)

@@ -18,7 +18,7 @@ import keras
 from keras import ops
 
 from keras_vae import priors
-from keras_vae.distributions import Normal, kl_divergence
+from keras_vae.distributions import Normal, kl_divergence, sum_over_values
 from keras_vae.layers import Sampling
 from keras_vae.models import checks
 from keras_vae.models.base import BaseModel
@@ -36,10 +36,11 @@ class VAE(BaseModel):
         prior: str or Prior. Defaults to `"standard_normal"`.
         beta: float, at least 0. Weight of the KL term; assign `vae.beta = 0.5` to change it.
             Defaults to `1.0`, the bound itself.
-        seed: int. Fixes the noise and the order of the data. Defaults to `None`.
+        seed: int. Fixes the draws of z and the order of the data; initial weights and dropout
+            belong to the networks. Defaults to `None`.
 
-    `fit(x)` learns to explain x; `fit(x, y)` to explain y from x (denoising). It logs, in nats a
-    example: `loss` = reconstruction_loss + beta * kl_loss (+ penalties of the networks),
+    `fit(x)` learns to explain x; `fit(x, y)` to explain y from x (denoising). It logs, in nats for
+    each example: `loss` = reconstruction_loss + beta * kl_loss (+ penalties of the networks),
     `reconstruction_loss` = -log p(x|z), `kl_loss`, and `elbo`, the bound at beta = 1.
 
     Raises:
@@ -73,7 +74,9 @@ class VAE(BaseModel):
         self.sampling = Sampling(seed=self.seed, dtype="float32", name="sampling")
         self.sampling.built = True  # it has no weights
         self._initial_beta = checks.check_beta(beta)
-        self._beta = self.add_weight(shape=(), initializer="ones", trainable=False, name="beta")
+        self._beta = self.add_weight(
+            shape=(), initializer="ones", trainable=False, dtype="float32", name="beta"
+        )
         self.beta = beta
 
     @property
@@ -98,8 +101,11 @@ class VAE(BaseModel):
         return self.posterior(x, condition, training).mean
 
     def kl(self, divergence):
-        """The KL of each example from that of each latent: (batch, latent_dim) -> (batch,)."""
-        return ops.sum(divergence, axis=tuple(range(1, len(divergence.shape))))
+        """The KL term of the loss, (batch, latent_dim) -> (batch,): the sum, unless overridden.
+
+        Whatever shape it gives the loss, `kl_loss` and `elbo` stay those of the bound.
+        """
+        return sum_over_values(divergence)
 
     def objective(self, x, y=None, training=False):
         x, target, condition = self.roles(x, y)
@@ -111,10 +117,10 @@ class VAE(BaseModel):
             with keras.name_scope("reconstruction"):
                 reconstruction_loss = -p_x.log_prob(target)
             with keras.name_scope("kl"):
-                divergence = kl_divergence(q, p, z)
-                kl_loss = self.kl(divergence)
+                divergence = kl_divergence(q, p, z)  # KL(q(z|x) || p(z)) of each latent
+                kl_loss = sum_over_values(divergence)
             return {
-                "loss": reconstruction_loss + self.beta * kl_loss,
+                "loss": reconstruction_loss + self.beta * self.kl(divergence),
                 "reconstruction_loss": reconstruction_loss,
                 "kl_loss": kl_loss,
                 "elbo": -(reconstruction_loss + kl_loss),

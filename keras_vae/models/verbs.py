@@ -37,10 +37,12 @@ class Verbs:
 
     def decode(self, z, condition=None, batch_size=1024):
         """Means of p(x|z), an array `(n, ...)` of the data's shape, for z `(n, latent_dim)`."""
-        checks.check_condition(self, condition)
+        checks.check_in_memory(z, "z")
         z = batching.to_array(z, "z")
-        checks.check_input(z, self._latent_shape(), "z")
+        self._ensure_built()
+        checks.check_input(z, self.latent_shape, "z")
         checks.check_finite(z, "z")
+        checks.check_condition(self, condition, len(z))
 
         def mean(z, condition=None):
             return self.likelihood(z, condition).mean
@@ -54,6 +56,10 @@ class Verbs:
         if batching.is_array(x):
             x = self._checked_input(x, condition)
             x = x if condition is None else (x, condition)
+        elif not hasattr(x, "__iter__") or isinstance(x, (dict, tuple)):
+            checks.check_in_memory(x)
+        if batch_size is not None:
+            checks.check_count(batch_size, "batch_size", least=1)
         return super().predict(
             x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
         )
@@ -73,14 +79,15 @@ class Verbs:
             float32 array `(n, ...)`.
         """
         checks.check_count(n, "n", least=1)
-        checks.check_condition(self, condition)
+        checks.check_condition(self, condition, n)
+        self._ensure_built()
         seed = checks.checked_seed(seed)
         if seed is None:
             seed = int(keras.random.randint((), 0, 2**31 - 1, seed=self.generation_noise))
-        latent_shape = self._latent_shape()
 
         def draw(seed_and_block, rows, condition=None):
-            z = self.prior(condition).sample(seed_and_block, (BLOCK, *latent_shape))[:rows]
+            shape = (BLOCK if condition is None else rows, *self.latent_shape)
+            z = self.prior(condition).sample(seed_and_block, shape)[:rows]
             p_x = self.likelihood(z, condition)
             return p_x.sample(-1 - seed_and_block) if sample else p_x.mean
 
@@ -195,7 +202,7 @@ class Verbs:
         specs = [
             tf.TensorSpec((None, *t.shape[1:]) if t.shape.rank else (), t.dtype) for t in tensors
         ]
-        key = (name, *specs)
+        key = (name, *specs, *map(id, self.layers))  # a network may have been replaced
         if key not in self._compiled_verbs:
             self._compiled_verbs[key] = tf.function(
                 function, autograph=False
@@ -209,14 +216,8 @@ class Verbs:
     def _checked_input(self, x, condition=None):
         checks.check_in_memory(x)
         x = batching.to_array(x)
-        checks.check_input(x, checks.known_input_shape(self.encoder), "x")
+        checks.check_input(x, self.x_shape, "x")
         checks.check_finite(x, "x", self.accepts_missing)
-        checks.check_condition(self, condition)
-        if not self.built:
-            self.build(x.shape)
+        checks.check_condition(self, condition, len(x))
+        self._ensure_built(x, condition)
         return x
-
-    def _latent_shape(self):
-        if not self.built:
-            raise ValueError("The networks have no weights yet; call fit, or the model on a batch.")
-        return self.latent_shape

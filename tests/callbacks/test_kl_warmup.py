@@ -45,8 +45,15 @@ def test_the_scheduled_beta_survives_restored_weights(make_vae, x, first):
     assert float(vae.beta) == pytest.approx(history["beta"][-1])
 
 
+def test_a_fit_without_epochs_changes_nothing(make_vae, x):
+    vae = make_vae(beta=3.0)
+    vae.fit(x, epochs=2, initial_epoch=2, verbose=0, callbacks=[KLWarmup()])
+    assert float(vae.beta) == 3
+
+
 @pytest.mark.parametrize(
-    "arguments", [{"epochs": 0}, {"epochs": 2.5}, {"start": -1.0}, {"end": -1.0}]
+    "arguments",
+    [{"epochs": 0}, {"epochs": 2.5}, {"start": -1.0}, {"end": -1.0}, {"end": float("nan")}],
 )
 def test_a_bad_argument_gets_a_sentence(arguments):
     with pytest.raises(ValueError, match=r"expected an int|never below 0"):

@@ -4,6 +4,7 @@ encoder, decoder = networks.dense((8, 8, 1), latent_dim=2, variational=False)
 autoencoder = Autoencoder(encoder, decoder)
 """
 
+import keras
 import numpy as np
 import pytest
 
@@ -32,6 +33,9 @@ def test_the_loss_is_the_mean_over_examples_whatever_the_batch_size_keras3_3_1(a
         assert loss == pytest.approx(expected, rel=1e-6)
     batches = [np.mean(autoencoder.objective(part)["loss"]) for part in (x[:299], x[299:])]
     assert np.mean(batches) != pytest.approx(expected, rel=1e-4)  # the mean of the batch means
+    autoencoder.compile(keras.optimizers.SGD(0.0))
+    history = autoencoder.fit(x, batch_size=299, shuffle=False, verbose=0).history
+    assert history["loss"][0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_weights_of_examples_weigh(autoencoder, x):

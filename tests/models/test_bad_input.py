@@ -20,6 +20,18 @@ def one_sentence(error):
     assert text.endswith((".", ")"))
 
 
+class Images(keras.utils.PyDataset):
+    def __init__(self, images):
+        super().__init__()
+        self.images = images
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return self.images[8 * index : 8 * (index + 1)]
+
+
 TO_FIT = {
     "values up to 255": (
         lambda x: {"x": 255 * x},
@@ -47,14 +59,17 @@ TO_FIT = {
     ),
     "weights of a pixel": (lambda x: {"x": x, "sample_weight": x}, "one weight an example"),
     "negative weights": (lambda x: {"x": x, "sample_weight": -np.ones(300)}, "never negative"),
-    "class_weight": (lambda x: {"x": x, "class_weight": {0: 2.0}}, "needs integer labels"),
+    "class_weight": (
+        lambda x: {"x": x, "class_weight": {0: 2.0}},
+        "needs an array of integer labels",
+    ),
     "class_weight, images as y": (
         lambda x: {"x": x, "y": x, "class_weight": {0: 2.0}},
-        "needs integer labels",
+        "needs an array of integer labels",
     ),
     "class_weight, dataset": (
         lambda x: {"x": tf.data.Dataset.from_tensor_slices(x).batch(8), "class_weight": {0: 2.0}},
-        "needs integer labels",
+        "needs an array of integer labels",
     ),
     "dataset up to 255": (
         lambda x: {"x": tf.data.Dataset.from_tensor_slices(255 * x).batch(8)},
@@ -64,11 +79,48 @@ TO_FIT = {
         lambda x: {"x": tf.data.Dataset.from_tensor_slices(x)},
         r"expected \(n, 8, 8, 1\)",
     ),
-    "empty dataset": (lambda x: {"x": tf.data.Dataset.from_tensor_slices(x).take(0)}, "is empty"),
+    "empty dataset": (
+        lambda x: {"x": tf.data.Dataset.from_tensor_slices(x).take(0)},
+        "is an empty dataset",
+    ),
     "dict dataset": (
         lambda x: {"x": tf.data.Dataset.from_tensor_slices({"image": x}).batch(8)},
-        "gives a dict",
+        "x is a dict",
     ),
+    "both weights": (
+        lambda x: {"x": x, "y": np.arange(300), "sample_weight": np.ones(300), "class_weight": {}},
+        "give one",
+    ),
+    "PyDataset up to 255": (lambda x: {"x": Images(255 * x)}, "values up to"),
+    "four arrays": (
+        lambda x: {"x": tf.data.Dataset.from_tensor_slices((x, x, x[:, 0, 0, 0], x)).batch(8)},
+        "is a tuple of 4",
+    ),
+    "weights of a pixel, size unknown": (
+        lambda x: {
+            "x": tf.data.Dataset.from_tensor_slices((x, x, x)).batch(8).filter(lambda *_: True)
+        },
+        "one weight an example",
+    ),
+    "validation_split of all": (lambda x: {"x": x, "validation_split": 1.0}, "both parts need"),
+    "validation_split below 0": (lambda x: {"x": x, "validation_split": -0.5}, "both parts need"),
+    "validation_split of a dataset": (
+        lambda x: {
+            "x": tf.data.Dataset.from_tensor_slices(x).batch(8),
+            "validation_split": 0.5,
+        },
+        "only supported for",
+    ),
+    "validation of no kind": (
+        lambda x: {"x": x, "validation_data": object()},
+        "validation_data is a object",
+    ),
+    "validation of four": (
+        lambda x: {"x": x, "validation_data": (x, x, None, x)},
+        "validation_data is a tuple of 4",
+    ),
+    "batch_size of 0": (lambda x: {"x": x, "batch_size": 0}, "batch_size is 0"),
+    "batch_size of 2.5": (lambda x: {"x": x, "batch_size": 2.5}, "batch_size is 2.5"),
     "validation up to 255": (
         lambda x: {"x": x, "validation_data": 255 * x},
         "validation_data: x has values up to 255",
@@ -90,7 +142,8 @@ def test_fit_refuses(make_vae, x, case):
     before = weights_of(vae)
     with pytest.raises((ValueError, TypeError), match=sentence) as error:
         vae.fit(**make(x), verbose=0)
-    one_sentence(error)
+    if case != "validation_split of a dataset":  # that one is Keras's own
+        one_sentence(error)
     np.testing.assert_array_equal(weights_of(vae), before)
     assert vae.epochs_seen == 0
 
@@ -138,6 +191,22 @@ def test_verbs_refuse(make_vae, x, verb, bad, sentence):
     one_sentence(error)
 
 
+@pytest.mark.parametrize("bad", [None, {}, 3])
+def test_predict_refuses_what_is_no_data(make_vae, bad):
+    with pytest.raises((ValueError, TypeError), match="expected an array of examples") as error:
+        make_vae().predict(bad)
+    one_sentence(error)
+
+
+def test_one_step_methods_refuse(make_vae, x):
+    vae = make_vae()
+    before = weights_of(vae)
+    for step in (vae.train_on_batch, vae.test_on_batch):
+        with pytest.raises(ValueError, match="Divide by 255"):
+            step(255 * x)
+    np.testing.assert_array_equal(weights_of(vae), before)
+
+
 @pytest.mark.parametrize("verb", ["elbo", "log_likelihood"])
 def test_densities_refuse_values_outside_the_support(make_vae, x, verb):
     with pytest.raises(ValueError, match="Divide by 255"):
@@ -179,7 +248,7 @@ def test_a_condition_is_refused_by_a_model_that_reads_none(make_vae, x):
             call()
 
 
-@pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf"), None, "a"])
 def test_beta_is_refused(make_vae, bad):
     with pytest.raises(ValueError, match="beta is"):
         make_vae(beta=bad)
@@ -228,6 +297,26 @@ def test_a_sigmoid_is_found_as_a_layer_of_its_own_and_in_a_sequential():
     VAE(*networks_of(last="sigmoid"), likelihood="gaussian")  # a mean in [0, 1] is fine
 
 
+def test_a_sigmoid_is_found_behind_operations_and_not_where_it_is_no_activation():
+    encoder, _ = networks_of()
+    z = keras.Input((2,))
+    h = keras.layers.Reshape((4, 4, 1))(keras.layers.Dense(16)(z))
+    grown = keras.layers.UpSampling2D(2)
+    for last in (keras.ops.sigmoid(grown(h)), grown(keras.activations.sigmoid(h))):
+        with pytest.raises(ValueError, match="needs logits"):
+            VAE(encoder, keras.Model(z, last))
+    VAE(encoder, keras.Model(z, grown(keras.ops.sigmoid(h) * 8 - 4)))  # logits in (-4, 4)
+
+
+def test_an_encoder_of_a_dict_is_refused():
+    x = keras.Input((8, 8, 1))
+    flat = keras.layers.Flatten()(x)
+    names = ("z_mean", "z_log_var")
+    encoder = keras.Model(x, {name: keras.layers.Dense(2)(flat) for name in names})
+    with pytest.raises(ValueError, match="gives a dict"):
+        VAE(encoder, networks_of()[1])
+
+
 def test_a_decoder_of_means_is_refused_where_variances_are_needed():
     with pytest.raises(ValueError, match=r"needs \(8, 8, 2\)"):
         VAE(*networks_of(), likelihood=Gaussian(variance="decoder"))
@@ -248,7 +337,7 @@ def test_unknown_names_are_refused(argument):
         VAE(*networks_of(), **argument)
 
 
-@pytest.mark.parametrize("bad", [1.5, "1", -1])
+@pytest.mark.parametrize("bad", [1.5, "1", -1, 2**63])
 def test_a_bad_seed_is_refused(bad):
     with pytest.raises(ValueError, match="seed is"):
         VAE(*networks.dense((8, 8, 1), 2), seed=bad)

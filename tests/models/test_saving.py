@@ -71,6 +71,14 @@ class OwnVAE(VAE):
         return {**super().get_config(), "weight": self.weight}
 
 
+def make_with_head():
+    """Networks that know their shapes, and a head that does not."""
+    keras.utils.set_random_seed(0)
+    vae = OwnVAE(*networks.dense((8, 8, 1), 2, hidden=(16,)), seed=1)
+    vae.compile("adam")
+    return vae
+
+
 def make():
     keras.utils.set_random_seed(0)
     _, decoder = networks.dense((8, 8, 1), 2, hidden=(16,), dropout=0.1)
@@ -178,21 +186,44 @@ def test_config_holds_every_argument_of_the_constructor(cls):
     assert cls.from_config(model.get_config()).get_config() == config
 
 
-def test_a_users_own_subclass_saves_loads_and_trains_on(own, x, tmp_path):
-    vae = own.make()
+@pytest.mark.parametrize("make", ["make", "make_with_head"])
+def test_a_users_own_subclass_saves_loads_and_trains_on(own, x, tmp_path, make):
+    make = getattr(own, make)
+    vae = make()
     before = vae.fit(x, epochs=2, verbose=0).history
-    assert before["size_loss"][-1] < before["size_loss"][0]
+    assert before["loss"][-1] < before["loss"][0]
     vae.save(tmp_path / "own.keras")
+    vae.save_weights(tmp_path / "own.weights.h5")
     again = keras.models.load_model(tmp_path / "own.keras")
-    assert again.weight == 0.3
+    assert again.weight == vae.weight
+    assert_same_state(vae, again)
+    if vae.x_shape == make().x_shape:  # a fresh model that knows what to build
+        fresh = make()
+        fresh.load_weights(tmp_path / "own.weights.h5")
+        assert_same_state(vae, fresh)
     for model in (vae, again):
         model.fit(x, epochs=1, verbose=0)
     assert_same_state(vae, again)
+    assert len(make().train_on_batch(x[:8])) == 5
+
+
+@pytest.mark.parametrize("make", ["make", "make_with_head"])
+def test_a_users_own_subclass_exports(own, x, tmp_path, make):
+    vae = getattr(own, make)()
+    vae.fit(x[:32], verbose=0)
+    vae.save(tmp_path / "own.keras")
+    for name, model in (
+        ("fitted", vae),
+        ("loaded", keras.models.load_model(tmp_path / "own.keras")),
+    ):
+        model.export(tmp_path / name, verbose=False)
+        served = tf.saved_model.load(tmp_path / name)
+        np.testing.assert_allclose(served.serve(x[:5]), vae.predict(x[:5], verbose=0), atol=1e-6)
 
 
 def test_verbs_and_save_work_before_any_fit(own, x, tmp_path):
     vae = own.make()
-    with pytest.raises(ValueError, match="call fit, or the model on a batch"):
+    with pytest.raises(ValueError, match="call the model on a batch first"):
         vae.generate(1)
     assert vae.encode(x).shape == (300, 2)
     assert vae.generate(2).shape == (2, 8, 8, 1)
@@ -206,7 +237,7 @@ def test_a_generator_cannot_build_networks_that_know_no_shape(own, x):
         yield (x[:8],)
 
     vae = own.make()
-    with pytest.raises(ValueError, match="call the model once on a batch"):
+    with pytest.raises(ValueError, match="call the model on a batch first"):
         vae.fit(data(), verbose=0)
     vae(x[:1])
     vae.fit(data(), verbose=0)

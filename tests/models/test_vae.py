@@ -13,7 +13,7 @@ import pytest
 import scipy.stats
 from sklearn.decomposition import PCA
 
-from keras_vae import VAE, datasets
+from keras_vae import VAE, datasets, networks
 from keras_vae.distributions import Bernoulli, Normal
 from keras_vae.likelihoods import Gaussian
 
@@ -151,6 +151,75 @@ def test_kl_has_a_gradient_by_default(make_vae, x):
         vae.fit(x[:32], epochs=1, verbose=0)
         weights.append(vae.encoder.get_weights()[0])
     assert not np.allclose(*weights, atol=1e-5)
+
+
+def test_a_shape_of_the_kl_term_changes_the_loss_and_not_the_bound(make_vae, x):
+    """The example of the README: each latent has a weight of its own."""
+
+    class WeightedVAE(VAE):
+        def kl(self, divergence):
+            return keras.ops.sum(divergence * [1.0, 5.0], axis=-1)
+
+    plain = make_vae()
+    weighted = WeightedVAE(plain.encoder, plain.decoder, seed=5)
+    weighted.compile("adam")
+    np.testing.assert_array_equal(weighted.elbo(x), plain.elbo(x))
+    ours, theirs = (m.evaluate(x, verbose=0, return_dict=True) for m in (weighted, plain))
+    assert ours["kl_loss"] == theirs["kl_loss"]
+    assert ours["loss"] > theirs["loss"]
+    assert weighted.elbo(x).mean() == pytest.approx(weighted.log_likelihood(x, 1).mean(), abs=0.1)
+
+
+def test_a_model_that_reads_a_condition_is_a_small_subclass(x, digits):
+    """p(z|c) = N(c / 10, I), a decoder that reads c: fit, verbs and their batches carry it."""
+
+    class Conditional(VAE):
+        def roles(self, x, y=None):
+            return x, x, y
+
+        def prior(self, condition=None):
+            mean = keras.ops.cast(condition, "float32")[:, None] / 10
+            return Normal(mean * np.ones((1, 2)), 0.0)
+
+        def likelihood(self, z, condition=None, training=False):
+            shift = keras.ops.cast(condition, "float32")[:, None]
+            return super().likelihood(z + shift, None, training)
+
+    vae = Conditional(*networks.dense((8, 8, 1), 2, hidden=(8,)), seed=1)
+    vae.compile("adam")
+    labels = digits[1]
+    vae.fit(x, labels, epochs=1, verbose=0, validation_data=(x[:50], labels[:50]))
+    for verb in (vae.elbo, lambda x, **k: vae.log_likelihood(x, 9, **k)):
+        whole = verb(x, condition=labels, seed=1)
+        np.testing.assert_allclose(
+            whole[:200], verb(x[:200], condition=labels[:200], seed=1), rtol=1e-5
+        )
+        assert not np.allclose(whole, verb(x, condition=labels * 0, seed=1))
+    assert vae.elbo(x, condition=labels).mean() == pytest.approx(
+        vae.log_likelihood(x, 1, condition=labels).mean(), abs=0.2
+    )
+    images = vae.generate(300, condition=labels, seed=1)
+    np.testing.assert_allclose(images[:9], vae.generate(9, condition=labels[:9], seed=1), atol=1e-6)
+    assert vae.predict(x, condition=labels, verbose=0).shape == x.shape
+    with pytest.raises(ValueError, match="condition has 3 rows; expected 300"):
+        vae.encode(x, condition=labels[:3])
+
+
+def test_a_replaced_network_is_used_at_once(make_vae, x):
+    vae = make_vae()
+    before = vae.encode(x)
+    vae.encoder = keras.models.clone_model(vae.encoder)
+    assert not np.allclose(vae.encode(x), before)
+
+
+def test_latents_are_drawn_in_float32_whatever_the_policy():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        vae = VAE(*networks.dense((8, 8, 1), 2))
+        assert vae.sampling.compute_dtype == "float32"
+        assert vae.objective(np.zeros((3, 8, 8, 1)))["loss"].dtype == "float32"
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def test_nouns_are_distributions(make_vae, x):
