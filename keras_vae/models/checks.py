@@ -119,7 +119,10 @@ def check_compiled(model):
         raise ValueError(
             f"This {type(model).__name__} is not compiled; call compile(optimizer='adam') first."
         )
-    config = model.get_compile_config() or {}
+    try:
+        config = model.get_compile_config()
+    except (NotImplementedError, TypeError):
+        return  # an optimizer or a schedule of the user's own that has no config
     for name in ("loss", "metrics", "weighted_metrics"):
         if config.get(name) is not None:
             raise ValueError(

@@ -47,6 +47,14 @@ def test_loss_and_metrics_of_compile_are_refused_keras3_1_2(make_vae, x, argumen
     vae.fit(x, verbose=0)
 
 
+def test_an_optimizer_without_a_config_trains(make_vae, x):
+    class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 1e-3
+
+    make_vae(optimizer=keras.optimizers.Adam(Schedule())).fit(x[:32], verbose=0)
+
+
 def test_each_loss_is_logged_once_and_fed_keras3_2_2(make_vae, x):
     vae = make_vae()
     vae.fit(x[:32], verbose=0)
