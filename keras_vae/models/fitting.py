@@ -195,20 +195,22 @@ class Fitting:
 
     def _peeked(self, data, name):
         """The first batch of the data, checked; (None, None, None) where looking would cost it."""
-        if isinstance(data, (dict, tuple)) or not hasattr(data, "__iter__"):
+        if isinstance(data, keras.utils.PyDataset):
+            batch = data[0]
+        elif isinstance(data, tf.data.Dataset) and _size_is_known(data):
+            batch = next(iter(data.take(1)), None)
+            if batch is None:
+                raise ValueError(f"{name} is an empty dataset.")
+        elif hasattr(data, "__iter__") and not isinstance(data, (dict, tuple)):
+            return None, None, None
+        else:
             raise TypeError(
                 f"{name} is a {type(data).__name__}; expected an array of examples, a "
                 "tf.data.Dataset, a PyDataset or a generator."
             )
-        if isinstance(data, keras.utils.PyDataset):
-            batch = data[0]
-        elif (
-            isinstance(data, tf.data.Dataset) and data.cardinality() != tf.data.UNKNOWN_CARDINALITY
-        ):
-            batch = next(iter(data.take(1)), None)
-            if batch is None:
-                raise ValueError(f"{name} is an empty dataset.")
-        else:
-            return None, None, None
         of = f"first batch of {name}: "
         return self._checked(*checks.unpacked(batch, of), of=of)
+
+
+def _size_is_known(dataset):
+    return dataset.cardinality() != tf.data.UNKNOWN_CARDINALITY
