@@ -144,31 +144,27 @@ class Verbs:
         checks.check_count(batch_size, "batch_size", least=1)
         x = self._checked_input(x, condition)
         self._check_values(x, condition)
-        chunk = max(1, batch_size // BLOCK)
-        chunks = [chunk] * (num_samples // chunk) + [num_samples % chunk] * (
-            num_samples % chunk > 0
-        )
+        chunk = max(1, batch_size // BLOCK)  # samples at a time, for a block of rows
 
         parts = []
         for first in range(0, len(x), BLOCK):
             rows = slice(first, first + BLOCK)
-            total, done = -np.inf, first // BLOCK * num_samples
-            for samples in chunks:
+            total = -np.inf  # log of the sum of the weights so far
+            for done in range(0, num_samples, chunk):
+                samples = min(chunk, num_samples - done)
 
                 def log_sum(x, condition=None, samples=samples):
-                    log_weights = self.log_weights(x, condition, samples)
-                    return ops.logsumexp(log_weights, axis=1)
+                    return ops.logsumexp(self.log_weights(x, condition, samples), axis=1)
 
                 part = self._run(
-                    f"log_sum_{samples}",
+                    f"log_sum of {samples}",
                     log_sum,
                     x[rows],
                     None if condition is None else condition[rows],
                     seed=seed,
-                    block=done,
+                    block=first // BLOCK * num_samples + done,
                 )
                 total = np.logaddexp(total, part.astype("float64"))
-                done += samples
             parts.append(total - math.log(num_samples))
         return np.concatenate(parts).astype("float32")
 
@@ -202,16 +198,16 @@ class Verbs:
         specs = [
             tf.TensorSpec((None, *t.shape[1:]) if t.shape.rank else (), t.dtype) for t in tensors
         ]
-        key = (name, *specs, *map(id, self.layers))  # a network may have been replaced
-        if key not in self._compiled_verbs:
-            self._compiled_verbs[key] = tf.function(
-                function, autograph=False
-            ).get_concrete_function(*specs)
-        return np.asarray(self._compiled_verbs[key](*tensors), "float32")
+        layers, compiled = self._compiled_verbs.get((name, *specs), (None, None))
+        if layers != self.layers:  # never compiled, or a network was replaced since
+            compiled = tf.function(function, autograph=False).get_concrete_function(*specs)
+            self._compiled_verbs[name, *specs] = self.layers, compiled
+        return np.asarray(compiled(*tensors), "float32")
 
     @functools.cached_property
     def _compiled_verbs(self):
-        return {}  # a cached property is seen by no tracker of Keras or TensorFlow
+        """(layers, graph) by name and shapes; a cached property is seen by no tracker of Keras."""
+        return {}
 
     def _checked_input(self, x, condition=None):
         checks.check_in_memory(x)
