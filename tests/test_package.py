@@ -1,6 +1,9 @@
 """The package as a whole: what importing it costs, what the README promises."""
 
+import doctest
+import importlib
 import pathlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -54,6 +57,20 @@ def test_every_model_is_at_the_top_and_registered():
         cls = getattr(keras_vae, name)
         assert cls is getattr(models, name)
         assert keras.saving.get_registered_name(cls) == f"keras_vae>{name}"
+
+
+def test_the_examples_in_docstrings_run():
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    names = {"np": np, "keras": keras, "tf": tf, "keras_vae": keras_vae}
+    attempted = 0
+    for module in pkgutil.walk_packages(keras_vae.__path__, "keras_vae."):
+        result = doctest.testmod(importlib.import_module(module.name), extraglobs=names)
+        assert result.failed == 0, module.name
+        attempted += result.attempted
+    assert attempted > 20
 
 
 def test_rooms_import_only_what_stands_below_them():
