@@ -69,13 +69,18 @@ def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
     return figure
 
 
-def latent_scatter(latents, labels, title=None):
+def latent_scatter(latents, labels, prior=False, title=None):
     """Latents by class: a panel for an array, or side by side for a dict of arrays.
 
     Args:
         latents: array `(n, 2)`, or a dict from a title to such an array.
         labels: array `(n,)` of integers.
+        prior: bool. Draw where p(z) = N(0, I) lies: circles of one and two standard deviations.
+            Defaults to `False`.
         title: str. Defaults to `None`.
+
+    Raises:
+        ValueError: the latents are not two-dimensional.
     """
     panels = latents if isinstance(latents, dict) else {title: latents}
     labels = np.asarray(labels)
@@ -84,6 +89,10 @@ def latent_scatter(latents, labels, title=None):
     size = (4.6 * len(panels) + 0.8, 4.6)
     figure, all_axes = plt.subplots(1, len(panels), figsize=size, layout="constrained")
     for axes, (name, z) in zip(np.atleast_1d(all_axes), panels.items(), strict=True):
+        if np.ndim(z) != 2 or np.shape(z)[1] != 2:
+            raise ValueError(f"latents have shape {np.shape(z)}; expected (n, 2).")
+        for radius in (1, 2) if prior else ():
+            axes.add_patch(plt.Circle((0, 0), radius, fill=False, linestyle=":", color="black"))
         for i, label in enumerate(classes):
             points = z[labels == label]
             axes.scatter(points[:, 0], points[:, 1], s=7, color=colours(i), label=str(label))
@@ -120,6 +129,8 @@ def history(history, names=None, title=None):
 
 def _with_channels(images):
     images = np.asarray(images)
+    if images.dtype.kind in "iu" and images.max(initial=0) > 1:
+        raise ValueError(f"images have values up to {images.max()}; expected [0, 1].")
     if images.ndim == 3:
         images = images[..., np.newaxis]
     if images.ndim != 4 or images.shape[-1] not in (1, 3):

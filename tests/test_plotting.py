@@ -95,3 +95,12 @@ def test_history_draws_training_and_validation():
 def test_what_is_no_image_gets_a_sentence():
     with pytest.raises(ValueError, match="images have shape"):
         plotting.image_grid(np.zeros((3, 64)))
+    with pytest.raises(ValueError, match="values up to 255"):
+        plotting.image_grid(np.full((3, 8, 8), 255, "uint8"))
+    with pytest.raises(ValueError, match=r"expected \(n, 2\)"):
+        plotting.latent_scatter(np.zeros((3, 5)), np.zeros(3))
+
+
+def test_the_prior_is_drawn_as_circles_of_one_and_two_deviations():
+    figure = plotting.latent_scatter(np.zeros((3, 2)), np.zeros(3), prior=True)
+    assert [patch.radius for patch in figure.axes[0].patches] == [1, 2]

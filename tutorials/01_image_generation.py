@@ -54,8 +54,8 @@ def show(figure, name):
 # %% [markdown]
 # ## The data
 #
-# Grey images in [0, 1]. The test part is looked at once, at the end; what we watch while training
-# is a validation part of the training set. (The Report judged and chose on the test digits.)
+# Grey images in [0, 1]. Nothing is chosen on the test part, which the figures show; what we watch
+# while training is a validation part of the training set. (The Report chose on the test digits.)
 
 # %%
 (x_train, y_train), (x_test, y_test) = load()
@@ -141,9 +141,9 @@ show(plotting.reconstructions(x_test, reconstructions, n=12), "03_reconstruction
 # %%
 lecture = plotting.manifold(vae.decode, n=15, low=-1, high=1, title="z from −1 to 1")
 show(lecture, "04_manifold_lecture")
-whole = plotting.manifold(vae.decode, n=20, quantiles=True, title="z over the quantiles of p(z)")
+whole = plotting.manifold(vae.decode, n=21, quantiles=True, title="z over the quantiles of p(z)")
 if arguments.publish:
-    picture = pathlib.Path("tutorials/figures/01_manifold.png")
+    picture = pathlib.Path(__file__).parent / "figures" / "01_manifold.png"
     picture.parent.mkdir(exist_ok=True)
     whole.savefig(picture, dpi=60)
 show(whole, "05_manifold_quantiles")
@@ -152,10 +152,11 @@ show(whole, "05_manifold_quantiles")
 # ## Latents by class, after few and after many epochs
 #
 # Nobody told the model which digit is which; images of one class find together, and the cloud as a
-# whole comes to look like the prior, as the Introduction's figure 2 says.
+# whole settles within the prior (the circles: one and two standard deviations), as the
+# Introduction's figure 2 says. Each point is a mean; the draws around it fill what lies between.
 
 # %%
-show(plotting.latent_scatter(latents, y_test), "06_latents_by_epoch")
+show(plotting.latent_scatter(latents, y_test, prior=True), "06_latents_by_epoch")
 
 # %% [markdown]
 # ## Capacity: a latent of 2 beside one of 23
@@ -191,7 +192,8 @@ show(plotting.reconstructions(x_test, pair, n=12), "08_capacity_reconstructions"
 
 # %% [markdown]
 # It was given 23; how many does it use? A unit is active if the mean of $q(z|x)$ moves with $x$
-# (Burda 2016). The others cost KL and tell nothing, so the bound itself switches them off.
+# (Burda 2016). The others would cost KL and tell nothing, so the bound itself switches them off.
+# How many stay on differs from run to run.
 
 # %%
 for name, model in {"2": vae, "23": vae23}.items():
@@ -240,16 +242,18 @@ print(f"images that lack over 1 nat at K = 1000: {np.sum(log_p - bounds[1000] > 
 # %% [markdown]
 # The gap between the ELBO and log p(x) is $KL(q(z|x) \| p(z|x))$: how far the encoder's normal is
 # from the true posterior. Draws close it, unless the encoder looks in the wrong place: an image
-# that still lacks much at K = 1000 is explained by a latent that q never proposes, and only the
-# grid finds it. We train on the ELBO since a single draw gives an unbiased gradient of it, for
-# decoder and encoder at once; log p(x) has no such estimate. (Bernoulli on grey values is a
-# pseudo-likelihood: its nats compare models of these data only.)
+# that still lacks much at K = 1000 (of the digits none, of MNIST some) is explained by a latent
+# that q never proposes, and only the grid finds it. We train on the ELBO since a single draw
+# gives an unbiased gradient of it, for decoder and encoder at once; log p(x) has no such simple
+# one. (Bernoulli on grey values is a pseudo-likelihood: its nats compare models of these data
+# only.)
 
 # %% [markdown]
 # ## The baseline: a plain autoencoder and its gaps
 #
 # Same networks, no noise, no KL: nothing asks the codes to lie around 0, with a spread of 1, or to
-# leave no room between them. Mind the axes.
+# leave no room between them. In two dimensions one sees the scale (the circles are again those of
+# N(0, I)), not yet the gaps: those come with more codes.
 
 
 # %%
@@ -265,18 +269,18 @@ def make_autoencoder(latent_dim):
 
 autoencoder, autoencoder23 = make_autoencoder(2), make_autoencoder(23)
 panels = {"autoencoder": autoencoder.encode(x_test[some]), "VAE": vae.encode(x_test[some])}
-show(plotting.latent_scatter(panels, y_test[some]), "10_autoencoder_latents")
+show(plotting.latent_scatter(panels, y_test[some], prior=True), "10_autoencoder_latents")
 
 # %% [markdown]
 # To draw from an autoencoder one must guess where its codes lie. We give it the best normal, with
-# mean and spread of its codes, and count the draws that are clearly one digit: the five nearest
+# mean and covariance of its codes, and count the draws that are clearly one digit: the five nearest
 # training images agree on which. (Blur is no fault here: the mean of a class is clearly one digit.
-# Gaps are.) In two dimensions the guess does as well as the prior of the VAE. In 23, most of what
-# it hits lies between the codes, and decodes to no digit. The errors of reconstruction tell the
-# opposite story, which is why they must not be the judge of a generator.
+# Gaps are.) In two dimensions the guess does no worse than the prior of the VAE. In 23 it does: far
+# more of its draws fall between the codes, where the decoder has learned nothing. The errors of
+# reconstruction tell the opposite story, which is why they must not be the judge of a generator.
 
 # %%
-noise = np.random.default_rng(1).normal(size=(1000, 23)).astype("float32")
+random = np.random.default_rng(1)
 judge = KNeighborsClassifier(n_neighbors=5).fit(x_train.reshape(len(x_train), -1), y_train)
 
 
@@ -287,11 +291,12 @@ def clearly_one_digit(images):
 
 print(f"{'':16}{'RMSE of reconstructions':>25}{'draws that are clearly one digit':>35}")
 for latent_dim, plain, model in ((2, autoencoder, vae), (23, autoencoder23, vae23)):
-    codes, z = plain.encode(x_train), noise[:, :latent_dim]
-    guessed = plain.decode(codes.mean(axis=0) + codes.std(axis=0) * z)
+    codes = plain.encode(x_train)
+    guesses = random.multivariate_normal(codes.mean(axis=0), np.cov(codes.T), size=1000)
+    guessed = plain.decode(guesses)
     for name, generator, images in (
         (f"autoencoder, {latent_dim}", plain, guessed),
-        (f"VAE, {latent_dim}", model, model.decode(z)),
+        (f"VAE, {latent_dim}", model, model.generate(1000, seed=1)),
     ):
         error = metrics.rmse(x_test, generator.decode(generator.encode(x_test)))
         print(f"{name:16}{error:25.3f}{clearly_one_digit(images):35.0%}")
@@ -316,7 +321,7 @@ print("the same after reading back:", np.array_equal(again.elbo(x_test), vae.elb
 # %% [markdown]
 # ## In numbers
 #
-# On the test images, for each image, in nats.
+# On the test images, for each image, in nats (information in units of the natural logarithm).
 
 
 # %%
@@ -349,14 +354,14 @@ for name in results23:
 # The Thesis reports for MNIST RMSE 0.171 and MAE 0.073, with 64 latents. Its published "VAE in
 # Keras" samples nothing and has no KL term, so the figures are those of an autoencoder; still, the
 # decoder's mean at the mean of $q(z|x)$, as here, is what it compares. Digits of 8 × 8 pixels have
-# another scale of error: compare with `--dataset mnist`.
+# another scale of error, and are not compared.
 
 # %%
-print("Thesis (MNIST, 64 latents)   RMSE 0.171   MAE 0.073")
-print(
-    f"here ({arguments.dataset}, 23 latents)".ljust(29)
-    + f"RMSE {results['latent23_test_rmse']:.3f}   MAE {results['latent23_test_mae']:.3f}"
-)
+if arguments.dataset == "mnist":
+    print("Thesis, 64 latents    RMSE 0.171   MAE 0.073")
+    rmse, mae = results["latent23_test_rmse"], results["latent23_test_mae"]
+    print(f"here, 23 latents      RMSE {rmse:.3f}   MAE {mae:.3f}")
+print(f"figures, metrics.json and the model are in {arguments.output}")
 
 # %% [markdown]
 # ## What to take along
@@ -364,7 +369,7 @@ print(
 # - The loss is the negative ELBO, summed over pixels and latents. A mean over the pixels, as many
 #   scripts take it, would weigh the KL term as many times more as there are pixels.
 # - The blur is what the latents do not determine; more latents sharpen the reconstructions.
-# - An autoencoder reconstructs better than a VAE of the same size, and the more codes it has, the
-#   less it can be drawn from: the KL term is the price of a space without gaps.
+# - An autoencoder reconstructs better than a VAE of the same size, and with many codes it is worse
+#   to draw from: the KL term is the price of a space without gaps.
 # - Report the bound on test data, and log p(x) where the bound is not tight: a picture proves
 #   nothing.

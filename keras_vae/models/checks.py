@@ -48,7 +48,8 @@ def check_code_shapes(shapes, expected):
         meaning = {1: "one output, z", 2: "two outputs, mean and log-variance of q(z|x)"}[expected]
         cure = {
             1: "networks.dense(..., variational=False) makes such an encoder.",
-            2: "The model draws z itself: leave sampling out of the encoder.",
+            2: "The model draws z itself: leave sampling out of the encoder. "
+            "(Or encoder and decoder are swapped.)",
         }[expected]
         raise ValueError(
             f"encoder has {len(shapes)} output{'s' * (len(shapes) != 1)}; "
@@ -126,7 +127,7 @@ def check_compiled(model):
     for name in ("loss", "metrics", "weighted_metrics"):
         if config.get(name) is not None:
             raise ValueError(
-                f"compile() was given {name}=, which a {type(model).__name__} would ignore: "
+                f"compile() was given {name}=, which this {type(model).__name__} would ignore: "
                 f"it brings its own loss. Compile without {name}."
             )
 
@@ -232,7 +233,7 @@ def check_condition(model, condition, rows):
     if condition is None:
         return
     if model.roles(None, condition)[2] is None:
-        raise TypeError(f"A {type(model).__name__} reads no condition; leave it out.")
+        raise TypeError(f"This {type(model).__name__} reads no condition; leave it out.")
     if len(condition) != rows:
         raise ValueError(f"condition has {len(condition)} rows; expected {rows}, one an example.")
 

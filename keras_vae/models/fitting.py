@@ -206,7 +206,7 @@ class Fitting:
         else:
             raise TypeError(
                 f"{name} is a {type(data).__name__}; expected an array of examples, a "
-                "tf.data.Dataset, a PyDataset or a generator."
+                "tf.data.Dataset, a PyDataset or a generator; x and y are two arguments."
             )
         of = f"first batch of {name}: "
         return self._checked(*checks.unpacked(batch, of), of=of)

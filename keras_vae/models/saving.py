@@ -101,6 +101,12 @@ class Saving:
             }
         )
 
+    def save(self, filepath, *args, **kwargs):
+        """Keras's own, to a `.keras` file; the old HDF5 format cannot hold such a model."""
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(f"filepath is {str(filepath)!r}; give it the ending .keras.")
+        super().save(filepath, *args, **kwargs)
+
     def load_weights(self, filepath, **kwargs):
         """Keras's own; the state of a compiled optimizer comes too (KERAS3 6.8)."""
         if self.x_shape is not None:

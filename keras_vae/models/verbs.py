@@ -21,7 +21,7 @@ from keras_vae.models import checks
 class Verbs:
     """encode, decode, predict, generate, elbo and log_likelihood of a `BaseModel`."""
 
-    def encode(self, x, condition=None, batch_size=1024):
+    def encode(self, x, batch_size=1024, *, condition=None):
         """Latents that stand for x: the means of q(z|x).
 
         Args:
@@ -35,7 +35,7 @@ class Verbs:
         x = self._checked_input(x, condition)
         return self._run("encode", self.code, x, condition, batch_size)
 
-    def decode(self, z, condition=None, batch_size=1024):
+    def decode(self, z, batch_size=1024, *, condition=None):
         """Means of p(x|z), an array `(n, ...)` of the data's shape, for z `(n, latent_dim)`."""
         checks.check_in_memory(z, "z")
         z = batching.to_array(z, "z")
@@ -50,7 +50,7 @@ class Verbs:
         return self._run("decode", mean, z, condition, batch_size)
 
     def predict(
-        self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, condition=None
+        self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, *, condition=None
     ):
         """Reconstructions: the mean of p(x|z) at the mean of q(z|x). Arguments as Keras's."""
         if batching.is_array(x):
@@ -64,7 +64,7 @@ class Verbs:
             x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
         )
 
-    def generate(self, n, condition=None, seed=None, sample=False):
+    def generate(self, n, seed=None, sample=False, *, condition=None):
         """New examples: z ~ p(z), then the mean of p(x|z), or a draw from it.
 
         Args:
@@ -99,7 +99,7 @@ class Verbs:
             parts.append(self._call_compiled(f"generate, sample={sample}", draw, arguments))
         return np.concatenate(parts)
 
-    def elbo(self, x, condition=None, seed=None, batch_size=1024):
+    def elbo(self, x, seed=None, batch_size=1024, *, condition=None):
         """The evidence lower bound of each example, in nats, at beta = 1 (lecture row F1).
 
             ELBO(x) = E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z)) <= log p(x)
@@ -110,7 +110,9 @@ class Verbs:
             float32 array `(n,)`.
         """
         if "elbo" not in self.loss_names:
-            raise TypeError(f"A {type(self).__name__} has no ELBO: it has no p(z) and no q(z|x).")
+            raise TypeError(
+                f"This {type(self).__name__} has no ELBO: it has no p(z) and no q(z|x)."
+            )
         x = self._checked_input(x, condition)
         self._check_values(x, condition)
 
@@ -119,7 +121,7 @@ class Verbs:
 
         return self._run("elbo", bound, x, condition, batch_size, seed)
 
-    def log_likelihood(self, x, num_samples=500, condition=None, seed=None, batch_size=2048):
+    def log_likelihood(self, x, num_samples=500, seed=None, batch_size=2048, *, condition=None):
         """Importance-weighted estimate of log p(x) of each example, in nats (Burda 2016, eq. 8).
 
             log p(x) ~ log 1/K sum_k p(x, z_k) / q(z_k|x),   z_k ~ q(z|x)
@@ -139,7 +141,9 @@ class Verbs:
             float32 array `(n,)`.
         """
         if not hasattr(self, "log_weights"):
-            raise TypeError(f"A {type(self).__name__} has no p(x): no p(z) to average p(x|z) over.")
+            raise TypeError(
+                f"This {type(self).__name__} has no p(x): no p(z) to average p(x|z) over."
+            )
         checks.check_count(num_samples, "num_samples", least=1)
         checks.check_count(batch_size, "batch_size", least=1)
         x = self._checked_input(x, condition)

@@ -165,6 +165,16 @@ def test_stopping_and_resuming_equals_an_unbroken_fit(make_vae, x, tmp_path):
     assert not np.allclose(weights_of(unbroken), weights_of(different), atol=1e-3)
 
 
+@pytest.mark.parametrize("ending", ["h5", "hdf5"])
+def test_the_old_format_is_refused_and_loses_nothing(make_vae, x, tmp_path, ending):
+    vae = make_vae()
+    vae.fit(x, verbose=0)
+    with pytest.raises(ValueError, match=r"give it the ending \.keras"):
+        vae.save(tmp_path / f"vae.{ending}")
+    vae.save(tmp_path / "vae.keras")
+    assert_same_state(vae, keras.models.load_model(tmp_path / "vae.keras"))
+
+
 def test_the_saved_beta_wins_over_the_constructors(make_vae, tmp_path):
     vae = make_vae(beta=4.0)
     vae.beta = 0.25
