@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_vae import likelihoods
 from keras_vae.layers import Sampling, SeedGenerator
-from keras_vae.models import checks
+from keras_vae.models import checks, network_checks
 from keras_vae.models.fitting import Fitting
 from keras_vae.models.saving import Saving
 from keras_vae.models.verbs import Verbs
@@ -36,8 +36,8 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
 
     def __init__(self, encoder, decoder, likelihood="bernoulli", seed=None, **kwargs):
         super().__init__(**kwargs)
-        checks.check_network(encoder, "encoder")
-        checks.check_network(decoder, "decoder")
+        network_checks.check_network(encoder, "encoder")
+        network_checks.check_network(decoder, "decoder")
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood_layer = likelihoods.get(likelihood)

@@ -7,7 +7,7 @@ networks that were never called (6.1), an optimizer that is not built yet (6.8).
 import keras
 from keras import ops
 
-from keras_vae.models import checks
+from keras_vae.models import checks, network_checks
 
 
 class Saving:
@@ -24,16 +24,16 @@ class Saving:
 
     def _check_networks(self):
         """Compare encoder, decoder and likelihood, as far as the networks know their shapes."""
-        self.x_shape = checks.known_input_shape(self.encoder)  # of one example
-        self.latent_shape = checks.known_input_shape(self.decoder)
-        code_shapes = checks.known_output_shapes(self.encoder)
-        output_shapes = checks.known_output_shapes(self.decoder)
+        self.x_shape = network_checks.known_input_shape(self.encoder)  # of one example
+        self.latent_shape = network_checks.known_input_shape(self.decoder)
+        code_shapes = network_checks.known_output_shapes(self.encoder)
+        output_shapes = network_checks.known_output_shapes(self.decoder)
         if code_shapes is not None:
-            checks.check_code_shapes(code_shapes, self.num_encoder_outputs)
+            network_checks.check_code_shapes(code_shapes, self.num_encoder_outputs)
             if self.latent_shape is not None:
-                checks.check_code_fits_decoder(code_shapes[0], self.latent_shape)
+                network_checks.check_code_fits_decoder(code_shapes[0], self.latent_shape)
         if self.x_shape is not None and output_shapes is not None:
-            checks.check_decoder_output(
+            network_checks.check_decoder_output(
                 self.decoder, output_shapes[0], self.x_shape, self.likelihood_layer
             )
         self.built = None not in (self.x_shape, code_shapes, self.latent_shape, output_shapes)
@@ -55,12 +55,14 @@ class Saving:
 
     def _check_unknown_networks(self, x):
         codes = self.encoder(x)
-        checks.check_no_dict(codes)
+        network_checks.check_no_dict(codes)
         code_shapes = [checks.inner_shape(code.shape) for code in keras.tree.flatten(codes)]
-        checks.check_code_shapes(code_shapes, self.num_encoder_outputs)
+        network_checks.check_code_shapes(code_shapes, self.num_encoder_outputs)
         output = self.decoder(ops.zeros((1, *code_shapes[0])))
         x_shape, output_shape = (checks.inner_shape(tensor.shape) for tensor in (x, output))
-        checks.check_decoder_output(self.decoder, output_shape, x_shape, self.likelihood_layer)
+        network_checks.check_decoder_output(
+            self.decoder, output_shape, x_shape, self.likelihood_layer
+        )
         self.x_shape, self.latent_shape = x_shape, code_shapes[0]
 
     def _ensure_built(self, x=None, y=None):

@@ -106,8 +106,17 @@ class Verbs:
 
         Estimated with one draw of z for each example.
 
+        Args:
+            x: array `(n, ...)`, within the support of the likelihood.
+            seed: int. Fixes the noise. Defaults to `None`, the model's own.
+            batch_size, condition: as in `encode`.
+
         Returns:
             float32 array `(n,)`.
+
+        Raises:
+            ValueError: x does not fit the model.
+            TypeError: the model has no densities.
         """
         if "elbo" not in self.loss_names:
             raise TypeError(
