@@ -47,34 +47,39 @@ def batches(arrays, batch_size=32, seed=None, shuffle=True):
     if not shuffle:
         return _in_order(arrays, num_rows, batch_size)
 
-    def permutation(seed_and_epoch):
-        rows = tf.range(num_rows)
-        return tf.random.experimental.stateless_shuffle(rows, seed=seed_and_epoch)
+    steps = -(-num_rows // batch_size)
+    missing = steps * batch_size - num_rows  # in the last batch
+
+    def rows_of_batches(seed_and_epoch):  # (steps, batch_size), -1 where the last batch ends
+        rows = tf.random.experimental.stateless_shuffle(tf.range(num_rows), seed=seed_and_epoch)
+        return tf.reshape(tf.pad(rows, [[0, missing]], constant_values=-1), (steps, batch_size))
 
     def gather(rows, arrays):
+        rows = tf.boolean_mask(rows, rows >= 0) if missing else rows
         return tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays)
 
     # Two functions and no more: each costs an iterator, and so an epoch, some milliseconds.
-    rows = _permutations(seed, permutation).unbatch().batch(batch_size)
+    rows = _one_an_iteration(seed, rows_of_batches).unbatch()
     data = tf.data.Dataset.from_tensors(arrays).repeat()  # in host memory, passed by reference
-    dataset = tf.data.Dataset.zip(rows, data)
-    dataset = dataset.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
-    steps = -(-num_rows // batch_size)
+    dataset = tf.data.Dataset.zip(rows, data).map(gather)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
-    options = tf.data.Options()  # as Keras sets them: no rewriting of a graph that holds the data
+    options = tf.data.Options()
+    # As Keras sets them: no rewriting of a graph that holds the data.
     options.experimental_optimization.apply_default_optimizations = False
     options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
-    return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+    # A gather is short: to tune it, or to run several, takes more of the cores than it gives.
+    options.autotune.enabled = False
+    return dataset.with_options(options).prefetch(2)
 
 
-def _permutations(seed, permutation):
-    """A dataset of one permutation, another at each iteration."""
+def _one_an_iteration(seed, function):
+    """A dataset of one element, function([seed, epoch]), another at each iteration."""
     if isinstance(seed, keras.random.SeedGenerator):
-        return tf.data.Dataset.range(1).map(lambda _: permutation(seed.state.value))
+        return tf.data.Dataset.range(1).map(lambda _: function(seed.state.value))
     if seed is None:
         seed = np.random.SeedSequence().generate_state(1)[0] % _SEED_RANGE
     iterations = tf.data.Dataset.random(seed=int(seed), rerandomize_each_iteration=True)
-    return iterations.take(1).map(lambda number: permutation([number % _SEED_RANGE, 0]))
+    return iterations.take(1).map(lambda number: function([number % _SEED_RANGE, 0]))
 
 
 def _in_order(arrays, num_rows, batch_size):

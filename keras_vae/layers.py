@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 BLOCK = 128  # rows of evaluation noise that share one seed
+SAMPLE_STRIDE = 2**32  # from the seeds of one sample of all rows to those of the next
 _REPLICA_STRIDE = 1_000_003
 
 
@@ -57,11 +58,9 @@ class Sampling(keras.layers.Layer):
     Call arguments:
         inputs: tuple `(mean, log_var)` of tensors of equal shape `(batch, ...)`.
         training: bool. Which of the two generators draws. Defaults to `False`.
-        num_samples: int. Draws for each row. Defaults to `1`.
 
     Returns:
-        Tensor of shape `(num_samples * batch, ...)`: all rows of the first sample, then of the
-        second.
+        Tensor of shape `(batch, ...)`.
 
     Example:
 
@@ -76,19 +75,19 @@ class Sampling(keras.layers.Layer):
         self.seed_generator = SeedGenerator(seed)
         self.evaluation_generator = SeedGenerator(None if seed is None else seed + 1)
 
-    def call(self, inputs, training=False, num_samples=1):
+    def call(self, inputs, training=False):
         mean, log_var = inputs
-        rows, *event = ops.shape(mean)
+        shape = ops.shape(mean)
         if training:
-            noise = keras.random.normal((num_samples, rows, *event), seed=self.seed_generator)
+            noise = keras.random.normal(shape, seed=self.seed_generator)
         else:
-            noise = self._noise_in_blocks(num_samples, rows, event)
-        z = mean + ops.exp(0.5 * log_var) * ops.cast(noise, mean.dtype)  # (samples, batch, ...)
-        return ops.reshape(z, (-1, *event))
+            noise = self._noise_in_blocks(shape)
+        return mean + ops.exp(0.5 * log_var) * ops.cast(noise, mean.dtype)
 
-    def _noise_in_blocks(self, num_samples, rows, event):
-        blocks = (rows + BLOCK - 1) // BLOCK  # of each sample; the last one is cut off
-        first = self.evaluation_generator.take(num_samples * blocks)
+    def _noise_in_blocks(self, shape):
+        rows, *event = shape
+        blocks = (rows + BLOCK - 1) // BLOCK  # the last one is cut off
+        first = self.evaluation_generator.take(blocks)
 
         def block(index):
             return tf.random.stateless_normal(
@@ -97,10 +96,10 @@ class Sampling(keras.layers.Layer):
 
         noise = tf.map_fn(
             block,
-            tf.range(tf.cast(num_samples * blocks, "int64")),
+            tf.range(tf.cast(blocks, "int64")),
             fn_output_signature=tf.TensorSpec((BLOCK, *event), "float32"),
         )
-        return ops.reshape(noise, (num_samples, blocks * BLOCK, *event))[:, :rows]
+        return ops.reshape(noise, (blocks * BLOCK, *event))[:rows]
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]

@@ -57,14 +57,6 @@ def test_evaluation_noise_of_a_row_does_not_depend_on_the_batch(batch):
     assert not np.array_equal(np.concatenate(uneven), whole)
 
 
-def test_samples_of_a_row_are_blocks_of_their_own():
-    zeros = np.zeros((5, 2), "float32")
-    five = Sampling(seed=3)((zeros, zeros), num_samples=4).numpy().reshape(4, 5, 2)
-    one = Sampling(seed=3)((zeros[:1], zeros[:1]), num_samples=4).numpy().reshape(4, 1, 2)
-    np.testing.assert_array_equal(five[:, :1], one)
-    assert len(np.unique(five)) == five.size
-
-
 def test_training_and_evaluation_draw_from_separate_streams():
     zeros = np.zeros((4, 2), "float32")
     first, second = Sampling(seed=3), Sampling(seed=3)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_vae import likelihoods
-from keras_vae.layers import Sampling, SeedGenerator
+from keras_vae.layers import SAMPLE_STRIDE, Sampling, SeedGenerator
 from keras_vae.models import checks, network_checks
 from keras_vae.models.fitting import Fitting
 from keras_vae.models.saving import Saving
@@ -77,6 +77,35 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
         """Mean of p(x|z) at the code of x. `inputs`: x, or (x, condition)."""
         x, condition = inputs if isinstance(inputs, (tuple, list)) else (inputs, None)
         return self.likelihood(self.code(x, condition, training), condition, training).mean
+
+    # What a model may use ------------------------------------------------------------------
+
+    def over_samples(self, function, num_samples):
+        """function() of each of `num_samples` draws of the latents: `(num_samples, batch)`.
+
+        Args:
+            function: callable without arguments that draws through a `Sampling` layer of this
+                model and gives a `(batch,)` tensor.
+            num_samples: int. In evaluation, sample k has seeds of its own, so that the noise of a
+                row depends on its place among all rows and on k alone.
+        """
+        states = [layer.evaluation_generator.state for layer in self.sampling_layers]
+        starts = [state.value * 1 for state in states]
+
+        def one_sample(k):
+            for state, start in zip(states, starts, strict=True):
+                state.assign(start + tf.stack([0, k * SAMPLE_STRIDE]))
+            return function()
+
+        values = tf.map_fn(  # a loop, whose memory does not grow with the samples
+            one_sample,
+            tf.range(num_samples, dtype="int64"),
+            fn_output_signature=tf.TensorSpec((None,), "float32"),
+            parallel_iterations=4,
+        )
+        for state in states:
+            state.assign(state.value - tf.constant([0, (num_samples - 1) * SAMPLE_STRIDE], "int64"))
+        return values
 
     # One step ------------------------------------------------------------------------------
 

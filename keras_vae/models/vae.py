@@ -133,18 +133,14 @@ class VAE(BaseModel):
         """
         x, target, condition = self.roles(x, y)
         q = self.posterior(x, condition, training)
-        z = self.sampling((q.mean, q.log_var), training=training, num_samples=num_samples)
+        p = self.prior(condition)
 
-        def repeat(tensor):  # rows in the order of z: all of sample 1, then all of sample 2
-            return ops.concatenate([tensor] * num_samples, axis=0)
+        def log_weight():
+            z = self.sampling((q.mean, q.log_var), training=training)
+            p_x = self.likelihood(z, condition, training)
+            return p_x.log_prob(target) + p.log_prob(z) - q.log_prob(z)
 
-        condition = None if condition is None else repeat(condition)
-        log_weights = (
-            self.likelihood(z, condition, training).log_prob(repeat(target))
-            + self.prior(condition).log_prob(z)
-            - Normal(repeat(q.mean), repeat(q.log_var)).log_prob(z)
-        )
-        return ops.transpose(ops.reshape(log_weights, (num_samples, -1)))
+        return ops.transpose(self.over_samples(log_weight, num_samples))
 
     def get_config(self):
         return {

@@ -14,8 +14,10 @@ import tensorflow as tf
 from keras import ops
 
 from keras_vae import batching
-from keras_vae.layers import BLOCK
+from keras_vae.layers import BLOCK, SAMPLE_STRIDE
 from keras_vae.models import checks
+
+_SAMPLES_A_CALL = 500  # of `log_likelihood`, whatever their number in all: memory stays
 
 
 class Verbs:
@@ -130,7 +132,7 @@ class Verbs:
 
         return self._run("elbo", bound, x, condition, batch_size, seed)
 
-    def log_likelihood(self, x, num_samples=500, seed=None, batch_size=2048, *, condition=None):
+    def log_likelihood(self, x, num_samples=500, seed=None, batch_size=1024, *, condition=None):
         """Importance-weighted estimate of log p(x) of each example, in nats (Burda 2016, eq. 8).
 
             log p(x) ~ log 1/K sum_k p(x, z_k) / q(z_k|x),   z_k ~ q(z|x)
@@ -141,10 +143,8 @@ class Verbs:
         Args:
             x: array `(n, ...)`.
             num_samples: int. K, exactly this many. Defaults to `500`.
-            condition: as in `encode`.
             seed: int. Fixes the noise. Defaults to `None`, the model's own.
-            batch_size: int. Decoder outputs in memory at a time, a multiple of 128. Defaults to
-                `2048`.
+            batch_size, condition: as in `encode`.
 
         Returns:
             float32 array `(n,)`.
@@ -154,36 +154,24 @@ class Verbs:
                 f"This {type(self).__name__} has no p(x): no p(z) to average p(x|z) over."
             )
         checks.check_count(num_samples, "num_samples", least=1)
-        checks.check_count(batch_size, "batch_size", least=1)
         x = self._checked_input(x, condition)
         self._check_values(x, condition)
-        chunk = max(1, batch_size // BLOCK)  # samples at a time, for a block of rows
 
-        parts = []
-        for first in range(0, len(x), BLOCK):
-            rows = slice(first, first + BLOCK)
-            total = -np.inf  # log of the sum of the weights so far
-            for done in range(0, num_samples, chunk):
-                samples = min(chunk, num_samples - done)
+        total = -np.inf  # log of the sum of the weights so far
+        for done in range(0, num_samples, _SAMPLES_A_CALL):
+            samples = min(_SAMPLES_A_CALL, num_samples - done)
 
-                def log_sum(x, condition=None, samples=samples):
-                    return ops.logsumexp(self.log_weights(x, condition, samples), axis=1)
+            def log_sum(x, condition=None, samples=samples):
+                return ops.logsumexp(self.log_weights(x, condition, samples), axis=1)
 
-                part = self._run(
-                    f"log_sum of {samples}",
-                    log_sum,
-                    x[rows],
-                    None if condition is None else condition[rows],
-                    seed=seed,
-                    block=first // BLOCK * num_samples + done,
-                )
-                total = np.logaddexp(total, part.astype("float64"))
-            parts.append(total - math.log(num_samples))
-        return np.concatenate(parts).astype("float32")
+            name, block = f"log_sum of {samples}", done * SAMPLE_STRIDE
+            part = self._run(name, log_sum, x, condition, batch_size, seed, block)
+            total = np.logaddexp(total, part.astype("float64"))
+        return (total - math.log(num_samples)).astype("float32")
 
     # How they run --------------------------------------------------------------------------
 
-    def _run(self, name, function, x, condition=None, batch_size=BLOCK, seed=None, block=0):
+    def _run(self, name, function, x, condition, batch_size, seed=None, block=0):
         """function(x, condition) over all rows; evaluation noise from (seed, block) onwards."""
         seed = checks.checked_seed(seed)
         checks.check_count(batch_size, "batch_size", least=1)

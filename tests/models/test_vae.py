@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from keras_vae import VAE, datasets, networks
 from keras_vae.distributions import Bernoulli, Normal
 from keras_vae.likelihoods import Gaussian
+from keras_vae.models import verbs
 
 
 def linear_vae(size, latent_dim, likelihood, **arguments):
@@ -96,20 +97,30 @@ def test_bound_is_below_and_rises_with_the_number_of_samples(make_vae, x):
     assert np.all(np.diff(bounds) > 0)
 
 
-def test_the_number_of_samples_is_exactly_the_one_asked_for(make_vae, x):
-    """33 samples in chunks of 2, 16 and 33: the same ones, also where chunks do not divide it."""
+def test_the_number_of_samples_is_exactly_the_one_asked_for(make_vae, x, monkeypatch):
+    """Also where it is no multiple of the samples of one call."""
     vae = make_vae()
-    rows = x[:200]
-    by_chunk = [vae.log_likelihood(rows, 33, seed=4, batch_size=128 * c) for c in (2, 16, 33)]
-    np.testing.assert_allclose(by_chunk[0], by_chunk[1], rtol=1e-5)
-    np.testing.assert_allclose(by_chunk[0], by_chunk[2], rtol=1e-5)
     # The same noise, in one piece: K log-weights, and their log-mean-exp in NumPy.
     log_weights = np.array(vae.log_weights(x[:10], num_samples=40), "float64")
-    for k in (37, 40):
-        by_hand = np.logaddexp.reduce(log_weights[:, :k], axis=1) - np.log(k)
-        ours = vae.log_likelihood(x[:10], num_samples=k, batch_size=128 * 5)
-        np.testing.assert_allclose(ours, by_hand, rtol=1e-5)
-        assert not np.allclose(ours, by_hand + np.log(k / 35), rtol=1e-5)  # as if 35 were drawn
+    assert len(np.unique(log_weights)) == log_weights.size
+    for samples_a_call in (500, 15):
+        monkeypatch.setattr(verbs, "_SAMPLES_A_CALL", samples_a_call)
+        for k in (37, 40):
+            by_hand = np.logaddexp.reduce(log_weights[:, :k], axis=1) - np.log(k)
+            ours = vae.log_likelihood(x[:10], num_samples=k)
+            np.testing.assert_allclose(ours, by_hand, rtol=1e-5)
+            assert not np.allclose(ours, by_hand + np.log(k / 35), rtol=1e-5)  # as if 35 were drawn
+
+
+def test_many_samples_draw_in_evaluation_what_one_draws_and_leave_the_state_as_one_does(
+    make_vae, x
+):
+    one, many = make_vae(), make_vae()
+    first = np.array(one.log_weights(x, num_samples=1))
+    np.testing.assert_array_equal(many.log_weights(x, num_samples=5)[:, :1], first)
+    states = [vae.sampling.evaluation_generator.state for vae in (one, many)]
+    np.testing.assert_array_equal(*states)
+    assert int(states[0][1]) == 3  # blocks of 128 for 300 rows
 
 
 def test_log_likelihood_with_one_sample_is_an_unbiased_log_weight(make_vae, x):
