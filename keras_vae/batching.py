@@ -67,9 +67,41 @@ def batches(arrays, batch_size=32, seed=None, shuffle=True):
     # As Keras sets them: no rewriting of a graph that holds the data.
     options.experimental_optimization.apply_default_optimizations = False
     options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
-    # A gather is short: to tune it, or to run several, takes more of the cores than it gives.
+    # A gather is short: more threads for it, or a tuner, take more from training than they give.
+    options.threading.max_intra_op_parallelism = 1
     options.autotune.enabled = False
     return dataset.with_options(options).prefetch(2)
+
+
+def dynamic_binarization(seed=None):
+    """A map for `tf.data`: each grey value becomes 1 with that probability, else 0; anew each time.
+
+    The usual way to train on binary MNIST (Salakhutdinov and Murray 2008): in every epoch another
+    draw, so that the model does not learn one by heart.
+
+    Args:
+        seed: int. Fixes the draws. Defaults to `None`, others in every process.
+
+    Returns:
+        Function of a tensor x with values in [0, 1], and of what may stand beside x in a dataset.
+
+    Example:
+
+    >>> grey = np.full((4, 28, 28, 1), 0.5, "float32")
+    >>> data = batches(grey, batch_size=4, seed=1).map(dynamic_binarization(seed=1))
+    >>> [np.unique(x).tolist() for x in data]
+    [[0.0, 1.0]]
+    """
+    if seed is None:
+        generator = tf.random.Generator.from_non_deterministic_state()
+    else:
+        generator = tf.random.Generator.from_seed(seed)
+
+    def binarize(x, *others):
+        drawn = tf.cast(generator.uniform(tf.shape(x), dtype=x.dtype) < x, x.dtype)
+        return (drawn, *others) if others else drawn
+
+    return binarize
 
 
 def _one_an_iteration(seed, function):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae.batching import batches, is_array, to_array
+from keras_vae.batching import batches, dynamic_binarization, is_array, to_array
 from keras_vae.layers import SeedGenerator
 
 
@@ -108,3 +108,29 @@ def test_what_is_no_array_of_numbers_gets_a_sentence(bad, sentence):
     assert is_array(bad)
     with pytest.raises((ValueError, TypeError), match=sentence):
         to_array(bad)
+
+
+def test_dynamic_binarization_draws_each_value_with_its_probability_anew_in_every_epoch():
+    keras.utils.set_random_seed(0)  # which would freeze the noise of tf.random.uniform (4.5)
+    grey = np.broadcast_to(np.float32([0, 0.2, 0.7, 1]), (5000, 4))
+
+    def epochs(seed):
+        dataset = batches(grey, batch_size=1000, seed=1).map(dynamic_binarization(seed))
+        return np.stack([rows(dataset) for _ in range(4)])
+
+    drawn = epochs(seed=3)
+    assert drawn.dtype == "float32"
+    np.testing.assert_array_equal(np.unique(drawn), [0, 1])
+    np.testing.assert_allclose(drawn.mean(axis=1), np.tile(grey[:1], (4, 1)), atol=0.03)
+    assert drawn[..., 0].max() == 0
+    assert drawn[..., 3].min() == 1
+    assert len({epoch.tobytes() for epoch in drawn}) == 4
+    np.testing.assert_array_equal(epochs(seed=3), drawn)
+    assert not np.array_equal(epochs(seed=None), drawn)
+
+
+def test_dynamic_binarization_leaves_what_stands_beside_x():
+    x, y = np.full((4, 2), 0.5, "float32"), np.arange(4)
+    for drawn, labels in batches((x, y), seed=1).map(dynamic_binarization(seed=1)):
+        assert set(np.unique(drawn)) <= {0, 1}
+        assert sorted(labels.numpy()) == [0, 1, 2, 3]

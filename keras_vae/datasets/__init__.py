@@ -3,7 +3,8 @@
 `load_digits` needs no network; the others look into `$KERAS_HOME/datasets` first.
 """
 
+from keras_vae.datasets.binarized_mnist import load_binarized_mnist
 from keras_vae.datasets.digits import load_digits
-from keras_vae.datasets.mnist import load_mnist
+from keras_vae.datasets.mnist import load_fashion_mnist, load_mnist
 
-__all__ = ["load_digits", "load_mnist"]
+__all__ = ["load_binarized_mnist", "load_digits", "load_fashion_mnist", "load_mnist"]

@@ -1,16 +1,55 @@
-"""What the loaders share: a smaller part of a data set, its classes in proportion."""
+"""What the loaders share: a file that is checked, an IDX array, a smaller part of a data set."""
 
+import gzip
+import hashlib
 import numbers
+import os
+import pathlib
 
 import numpy as np
+
+
+def folder_of(name):
+    """`$KERAS_HOME/datasets/<name>`, in `~/.keras` where the variable is not set."""
+    home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
+    return home / "datasets" / name
+
+
+def content_of(folder, name, md5):
+    """What stands in a published file, gzipped or plain; None if it is not there.
+
+    Raises:
+        ValueError: it is not the published content (the .gz around it may differ).
+    """
+    for path, open_file in ((folder / f"{name}.gz", gzip.open), (folder / name, open)):
+        if not path.exists():
+            continue
+        try:
+            with open_file(path, "rb") as file:
+                content = file.read()
+        except (EOFError, gzip.BadGzipFile):
+            content = b""
+        if hashlib.md5(content).hexdigest() != md5:
+            raise ValueError(
+                f"{path} is damaged: its content is not the published one. Remove it, and it is "
+                "fetched again."
+            )
+        return content
+    return None
+
+
+def parse_idx(content):
+    """IDX: two zero bytes, the type (8: unsigned byte), the rank, the sizes, then the values."""
+    rank = content[3]
+    shape = np.frombuffer(content, ">u4", count=rank, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
 def limited(images, labels, limit, seed):
     """At most `limit` examples, the classes in proportion, in the order of the data set."""
     if limit is None:
         return images, labels
-    if not isinstance(limit, numbers.Integral) or limit < 1:
-        raise ValueError(f"limit is {limit!r}; expected an int of at least 1, or None for all.")
+    check_limit(limit)
     shuffled = np.random.default_rng(seed).permutation(len(images))
     place = np.empty(len(images))  # of each example within its class, from 0 to 1
     for label in np.unique(labels):
@@ -18,3 +57,8 @@ def limited(images, labels, limit, seed):
         place[members] = (np.arange(len(members)) + 0.5) / len(members)
     chosen = np.sort(np.argsort(place, kind="stable")[:limit])
     return images[chosen], labels[chosen]
+
+
+def check_limit(limit):
+    if not isinstance(limit, numbers.Integral) or limit < 1:
+        raise ValueError(f"limit is {limit!r}; expected an int of at least 1, or None for all.")

@@ -1,33 +1,41 @@
-"""MNIST (LeCun, Cortes, Burges): 70,000 handwritten digits of 28 x 28 pixels.
+"""MNIST and Fashion-MNIST: 70,000 grey images of 28 x 28 pixels each, in ten classes.
 
-Terms: Creative Commons Attribution-Share Alike 3.0, as the Keras documentation states them.
+The four published IDX files of each are read where they lie, in `$KERAS_HOME/datasets/mnist/` and
+`.../fashion-mnist/` (`~/.keras` where the variable is not set), gzipped or not, and their content
+is checked. A machine without a network needs nothing else; else Keras downloads them once.
+
+MNIST: LeCun, Cortes, Burges; Creative Commons Attribution-Share Alike 3.0, as the Keras
+documentation states. Fashion-MNIST: Zalando Research (Xiao, Rasul, Vollgraf 2017); MIT licence.
 """
-
-import gzip
-import hashlib
-import os
-import pathlib
 
 import keras
 import numpy as np
 
-from keras_vae.datasets._parts import limited
+from keras_vae.datasets._parts import content_of, folder_of, limited, parse_idx
 
-# The four published files: name, md5 of the content (the .gz around it may differ).
 _FILES = {
-    "x_train": ("train-images-idx3-ubyte", "6bbc9ace898e44ae57da46a324031adb"),
-    "y_train": ("train-labels-idx1-ubyte", "a25bea736e30d166cdddb491f175f624"),
-    "x_test": ("t10k-images-idx3-ubyte", "2646ac647ad5339dbf082846283269ea"),
-    "y_test": ("t10k-labels-idx1-ubyte", "27ae3e4e09519cfbb04c329615203637"),
+    "x_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
+# md5 of the content of each
+_MNIST = {
+    "x_train": "6bbc9ace898e44ae57da46a324031adb",
+    "y_train": "a25bea736e30d166cdddb491f175f624",
+    "x_test": "2646ac647ad5339dbf082846283269ea",
+    "y_test": "27ae3e4e09519cfbb04c329615203637",
+}
+_FASHION_MNIST = {
+    "x_train": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "y_train": "9018921c3c673c538a1fc5bad174d6f9",
+    "x_test": "8181f5470baa50b63fa0f6fddb340f0a",
+    "y_test": "15d484375f8d13e6eb1aabb0c3f46965",
 }
 
 
 def load_mnist(limit=None, seed=0):
-    """MNIST, from the four published files on disk, else by Keras's download.
-
-    The IDX files are read where they lie, in `$KERAS_HOME/datasets/mnist/` (`~/.keras` where the
-    variable is not set), gzipped or not; their content is checked. A machine without a network
-    needs nothing else.
+    """MNIST, handwritten digits, from the published files on disk, else by Keras's download.
 
     Args:
         limit: int. At most this many images of each part, the classes in proportion. Defaults to
@@ -42,49 +50,41 @@ def load_mnist(limit=None, seed=0):
         ValueError: a file on disk is damaged.
         OSError: no files on disk, and no download.
     """
-    folder = _keras_home() / "datasets" / "mnist"
-    parts = {part: _read(folder, name, md5) for part, (name, md5) in _FILES.items()}
-    if any(array is None for array in parts.values()):
-        parts = _download(folder)
-    for part in ("x_train", "x_test"):
-        parts[part] = (parts[part][..., np.newaxis] / np.float32(255)).astype("float32")
-    for part in ("y_train", "y_test"):
-        parts[part] = parts[part].astype("int64")
+    return _load("mnist", keras.datasets.mnist, _MNIST, limit, seed)
+
+
+def load_fashion_mnist(limit=None, seed=0):
+    """Fashion-MNIST, articles of clothing, in the shape of MNIST and harder.
+
+    The classes: T-shirt, trousers, pullover, dress, coat, sandal, shirt, sneaker, bag, boot.
+
+    Args, Returns, Raises: as `load_mnist`.
+    """
+    return _load("fashion-mnist", keras.datasets.fashion_mnist, _FASHION_MNIST, limit, seed)
+
+
+def _load(name, of_keras, checksums, limit, seed):
+    folder = folder_of(name)
+    contents = {part: content_of(folder, _FILES[part], checksums[part]) for part in _FILES}
+    if None in contents.values():
+        (x_train, y_train), (x_test, y_test) = _download(of_keras, folder)
+    else:
+        x_train, y_train, x_test, y_test = (parse_idx(content) for content in contents.values())
     return (
-        limited(parts["x_train"], parts["y_train"], limit, seed),
-        limited(parts["x_test"], parts["y_test"], limit, seed),
+        limited(_images(x_train), y_train.astype("int64"), limit, seed),
+        limited(_images(x_test), y_test.astype("int64"), limit, seed),
     )
 
 
-def _keras_home():
-    return pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
+def _images(array):
+    return (array[..., np.newaxis] / np.float32(255)).astype("float32")
 
 
-def _read(folder, name, md5):
-    """The array of one IDX file, gzipped or plain, or None if it is not there."""
-    for path, open_file in ((folder / f"{name}.gz", gzip.open), (folder / name, open)):
-        if path.exists():
-            with open_file(path, "rb") as file:
-                content = file.read()
-            if hashlib.md5(content).hexdigest() != md5:
-                raise ValueError(f"{path} is damaged: its content is not the published one.")
-            return _parse_idx(content)
-    return None
-
-
-def _parse_idx(content):
-    """IDX: two zero bytes, the type (8: unsigned byte), the rank, the sizes, then the values."""
-    rank = content[3]
-    shape = np.frombuffer(content, ">u4", count=rank, offset=4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
-
-
-def _download(folder):
+def _download(of_keras, folder):
     try:
-        (x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()
+        return of_keras.load_data()
     except Exception as error:
         raise OSError(
-            "MNIST could not be downloaded (mnist.npz, by keras.datasets); put its four IDX files "
+            f"{folder.name} could not be downloaded by keras.datasets; put its four IDX files "
             f"into {folder}, or use load_digits, which needs no network."
         ) from error
-    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}

@@ -1,4 +1,4 @@
-"""`load_mnist` reads the published files where they lie, and says what to do where none are."""
+"""The loaders read the published files where they lie, and say what to do where none are."""
 
 import gzip
 import os
@@ -11,13 +11,14 @@ import pytest
 from keras_vae import datasets
 
 HOME = pathlib.Path(os.environ.get("KERAS_HOME", ""))
-real = pytest.mark.skipif(
-    not (HOME / "datasets/mnist/train-images-idx3-ubyte.gz").exists(),
-    reason="no MNIST files in $KERAS_HOME/datasets/mnist",
-)
 
 
-@real
+def real(name):
+    file = HOME / "datasets" / name / "train-images-idx3-ubyte.gz"
+    return pytest.mark.skipif(not file.exists(), reason=f"no files in $KERAS_HOME/datasets/{name}")
+
+
+@real("mnist")
 def test_real_mnist_is_whole():
     (x_train, y_train), (x_test, y_test) = datasets.load_mnist()
     assert x_train.shape == (60_000, 28, 28, 1)
@@ -29,7 +30,18 @@ def test_real_mnist_is_whole():
     assert np.bincount(y_test).min() == 892
 
 
-@real
+@real("fashion-mnist")
+def test_real_fashion_mnist_is_whole():
+    (x_train, y_train), (x_test, y_test) = datasets.load_fashion_mnist()
+    assert x_train.shape == (60_000, 28, 28, 1)
+    assert (x_train.dtype, y_train.dtype) == ("float32", "int64")
+    assert (x_test.min(), x_test.max()) == (0, 1)
+    assert np.mean(x_train) == pytest.approx(0.2860, abs=1e-4)
+    np.testing.assert_array_equal(np.bincount(y_train), [6000] * 10)
+    np.testing.assert_array_equal(np.bincount(y_test), [1000] * 10)
+
+
+@real("mnist")
 def test_limit_keeps_the_classes_in_proportion():
     (x, y), (x_test, _) = datasets.load_mnist(limit=1000)
     assert len(x) == len(x_test) == 1000
@@ -43,27 +55,38 @@ def test_a_damaged_file_is_named(tmp_path, monkeypatch):
     with gzip.open(folder / "train-images-idx3-ubyte.gz", "wb") as file:
         file.write(b"\0\0\x08\x03 not the published content")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz is damaged"):
-        datasets.load_mnist()
+    for damage in (lambda content: content, lambda content: content[:-9]):  # cut off, too
+        path = folder / "train-images-idx3-ubyte.gz"
+        path.write_bytes(damage(path.read_bytes()))
+        with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz is damaged.*Remove it"):
+            datasets.load_mnist()
 
 
-def test_without_files_and_network_one_sentence_says_what_to_do(tmp_path, monkeypatch):
+LOADERS = [
+    (datasets.load_mnist, keras.datasets.mnist),
+    (datasets.load_fashion_mnist, keras.datasets.fashion_mnist),
+]
+
+
+@pytest.mark.parametrize(("load", "of_keras"), LOADERS)
+def test_without_files_and_network_one_sentence_says_what_to_do(
+    load, of_keras, tmp_path, monkeypatch
+):
     def no_network():
         raise Exception("URL fetch failure")
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(keras.datasets.mnist, "load_data", no_network)
-    with pytest.raises(OSError, match=r"could not be downloaded.*datasets.mnist.*load_digits"):
-        datasets.load_mnist()
+    monkeypatch.setattr(of_keras, "load_data", no_network)
+    with pytest.raises(OSError, match=r"mnist could not be downloaded.*datasets.*load_digits"):
+        load()
 
 
-def test_without_files_the_download_of_keras_is_used(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("load", "of_keras"), LOADERS)
+def test_without_files_the_download_of_keras_is_used(load, of_keras, tmp_path, monkeypatch):
     images, labels = np.full((20, 28, 28), 255, "uint8"), np.arange(20, dtype="uint8") % 10
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(
-        keras.datasets.mnist, "load_data", lambda: ((images, labels), (images, labels))
-    )
-    (x, y), _ = datasets.load_mnist(limit=10)
+    monkeypatch.setattr(of_keras, "load_data", lambda: ((images, labels), (images, labels)))
+    (x, y), _ = load(limit=10)
     assert x.shape == (10, 28, 28, 1)
     assert x.max() == 1
     np.testing.assert_array_equal(np.sort(y), np.arange(10))
