@@ -18,6 +18,7 @@ from keras_vae import (
     models,
     networks,
     priors,
+    results,
 )
 from keras_vae.models import VAE, Autoencoder
 
@@ -39,6 +40,7 @@ __all__ = [
     "networks",
     "plotting",
     "priors",
+    "results",
 ]
 
 

@@ -1,41 +1,95 @@
 """Every tutorial runs from top to bottom, in a process of its own, and leaves what it promises."""
 
+import functools
+import importlib.util
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 TUTORIALS = pathlib.Path(__file__).parents[1] / "tutorials"
+MNIST = pathlib.Path(os.environ.get("KERAS_HOME", "")) / "datasets" / "mnist"
+ENVIRONMENT = {**os.environ, "MPLBACKEND": "Agg"}
+
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.slow
-def test_01_image_generation(tmp_path):
+@functools.cache
+def run(name, *flags):
+    """What a tutorial prints, and the folder of its output; in short mode, two epochs."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=name))
     result = subprocess.run(
-        [
-            sys.executable,
-            TUTORIALS / "01_image_generation.py",
-            "--epochs=2",
-            f"--output={tmp_path}",
-        ],
-        env={**os.environ, "MPLBACKEND": "Agg"},
+        [sys.executable, TUTORIALS / name, "--epochs=2", f"--output={folder}", *flags],
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert "the same after reading back: True" in result.stdout
-    text = (tmp_path / "metrics.json").read_text()
-    metrics = json.loads(text)
+    return result.stdout, folder
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in TUTORIALS.glob("[0-9]*.py")))
+def test_every_tutorial_runs_and_writes_figures_and_metrics(name):
+    _, folder = run(name)
+    metrics = json.loads((folder / "metrics.json").read_text())
     assert list(metrics) == sorted(metrics)
-    names = ["test_loss", "test_reconstruction_loss", "test_kl_loss", "test_log_likelihood"]
-    names += ["test_rmse", "test_mae", "active_units", "train_seconds"]
+    assert all(isinstance(value, (int, float)) for value in metrics.values())
+    assert list(folder.glob("*.png"))
+
+
+NAMES = ["test_loss", "test_reconstruction_loss", "test_kl_loss", "test_log_likelihood"]
+NAMES += ["test_rmse", "test_mae", "active_units"]
+
+
+def test_01_image_generation():
+    output, folder = run("01_image_generation.py")
+    assert "the same after reading back: True" in output
+    metrics = json.loads((folder / "metrics.json").read_text())
+    names = [*NAMES, "train_seconds"]
     assert set(metrics) == {*names, *(f"latent23_{name}" for name in names)}
     assert 0 < metrics["test_rmse"] < 0.5
     assert metrics["test_loss"] == pytest.approx(
         metrics["test_reconstruction_loss"] + metrics["test_kl_loss"]
     )
     assert -metrics["test_loss"] - 1 < metrics["test_log_likelihood"]
-    assert len(list(tmp_path.glob("*.png"))) == 13
+    assert len(list(folder.glob("*.png"))) == 13
+
+
+@pytest.mark.skipif(not MNIST.exists(), reason="no files in $KERAS_HOME/datasets/mnist")
+def test_01_on_mnist_trains_the_network_of_the_thesis_too():
+    output, folder = run("01_image_generation.py", "--dataset=mnist")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for kind in ("thesis", "thesis_spread", "thesis_relu"):
+        assert {f"{kind}_{name}" for name in NAMES} <= set(metrics)
+    assert 0.05 < metrics["thesis_test_rmse"] < 0.2  # two epochs of twenty
+    assert 0 < metrics["thesis_spread_test_rmse"] < 0.01
+    assert "0.171" in output
+
+
+@pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("jupytext", "nbconvert", "ipykernel"))),
+    reason='jupytext is not there: pip install ".[notebook]"',
+)
+def test_01_runs_as_a_notebook(tmp_path):
+    notebook = tmp_path / "01_image_generation.ipynb"
+    command = [sys.executable, "-m", "jupytext", "--to", "notebook", "--execute"]
+    command += ["--run-path", tmp_path, "--output", notebook]
+    result = subprocess.run(
+        [*command, TUTORIALS / "01_image_generation.py"],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    cells = json.loads(notebook.read_text())["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) == 13
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert (tmp_path / "output" / "01_image_generation" / "metrics.json").exists()

@@ -1,0 +1,72 @@
+"""Times of several contenders in one process: by turns, wall time and CPU seconds.
+
+Machines are shared and noisy. What is compared is a ratio within one run; the minimum over the
+rounds is what the code can do, the median what it did.
+"""
+
+import time
+
+import numpy as np
+
+
+def by_turns(contenders, rounds):
+    """Run every contender once to compile it, then `rounds` times by turns.
+
+    Args:
+        contenders: dict of callables without arguments.
+
+    Returns:
+        dict of arrays `(rounds, 2)`: wall seconds and CPU seconds of the process.
+    """
+    for run in contenders.values():
+        run()
+    times = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            times[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {name: np.array(values) for name, values in times.items()}
+
+
+def summary(times, units, reference):
+    """What a table needs of `by_turns`.
+
+    Args:
+        times: dict of arrays `(rounds, 2)`.
+        units: dict, how many units (images, say) a run of each contender handles.
+        reference: name of the contender to which the ratios are: above 1 is faster.
+
+    Returns:
+        dict by contender: units a second (by the minimum and by the median of the wall times), the
+        same for each CPU second, and the ratios of the minima to the reference.
+    """
+    rates = {}
+    for name, seconds in times.items():
+        best, median = units[name] / seconds.min(axis=0), units[name] / np.median(seconds, axis=0)
+        rates[name] = {
+            "per_second": best[0],
+            "per_second_median": median[0],
+            "per_cpu_second": best[1],
+            "per_cpu_second_median": median[1],
+        }
+    of = rates[reference]
+    return {
+        name: {key: float(f"{value:.6g}") for key, value in rate.items()}
+        | {
+            "wall_ratio": round(rate["per_second"] / of["per_second"], 3),
+            "cpu_ratio": round(rate["per_cpu_second"] / of["per_cpu_second"], 3),
+            "wall_ratio_median": round(rate["per_second_median"] / of["per_second_median"], 3),
+        }
+        for name, rate in rates.items()
+    }
+
+
+def print_table(title, rows, unit):
+    print(f"\n{title}")
+    print(f"{'':34}{unit + ' a s':>12}{'(median)':>11}{'a CPU s':>11}{'wall':>7}{'CPU':>7}")
+    for name, row in rows.items():
+        print(
+            f"{name:34}{row['per_second']:12,.0f}{row['per_second_median']:11,.0f}"
+            f"{row['per_cpu_second']:11,.0f}{row['wall_ratio']:7.2f}{row['cpu_ratio']:7.2f}"
+        )

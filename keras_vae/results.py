@@ -1,0 +1,66 @@
+"""Results that say where they come from: JSON with date, versions, machine and settings.
+
+    {"date": ..., "versions": {...}, "machine": {...}, "settings": {...}, "results": {...}}
+
+Tutorials (`--publish`) and benchmarks write such files, and tables are made from them.
+"""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import sys
+
+_PACKAGES = ("keras_vae", "keras", "tensorflow", "numpy", "scikit-learn")
+
+
+def write(path, results, **settings):
+    """Write `results` and their origin to a JSON file, whole or not at all.
+
+    Args:
+        path: str or path. Its folder is made if it is missing.
+        results: dict of numbers, strings, lists and dicts.
+        settings: what the results depend on, `seed` among them.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {
+        "date": datetime.date.today().isoformat(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "machine": {
+            "processor": _processor(),
+            "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+            "system": platform.system(),
+        },
+        "settings": settings,
+        "results": results,
+    }
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_text(json.dumps(record, indent=2) + "\n")
+    unfinished.replace(path)
+
+
+def read(path):
+    """The record that `write` left at `path`, a dict."""
+    return json.loads(pathlib.Path(path).read_text())
+
+
+def _versions():
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # a package that this result can do without
+    return found
+
+
+def _processor():
+    """The processor's name as Linux gives it, else what Python knows."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
