@@ -2,21 +2,21 @@
 
     python benchmarks/endurance.py            about eight minutes on two cores
 
-Each row in a fresh process, on the small digits, after a warm-up: 300 epochs of `fit`, 2,000 calls
-of each verb. `predict` is Keras's own and grows by itself (KERAS3 D26); it is shown, not judged.
-"Many models" makes, trains and drops 30 of them, beside as many of a plain Keras VAE, since Keras
-itself keeps about 10 MB of each (D27).
+Each row in a fresh process, on the small digits, after a warm-up of a twentieth: 300 epochs of
+`fit`, 2,000 calls of each verb. `predict` is Keras's own and grows by itself (KERAS3 D26). "Many
+models" makes, trains and drops 30 of them, beside as many of a plain Keras VAE, since Keras itself
+keeps about 10 MB of each (D27).
 """
 
 import argparse
 import gc
 import pathlib
-import subprocess
 import sys
 
 import keras
 import numpy as np
-from throughput import ExampleVAE
+from example_vae import ExampleVAE
+from timing import in_fresh_process, memory_mb
 
 from keras_vae import VAE, datasets, networks, results
 
@@ -40,45 +40,48 @@ def make_plain_vae():
 
 
 def contenders(vae, x):
-    """What each row does, and how often."""
+    """What each row does n times, and n."""
     some, z = x[:200], np.zeros((200, 8))
     check = {"validation_data": some, "verbose": 0}
+
+    def repeated(call):
+        def do(n):
+            for _ in range(n):
+                call()
+
+        return do
+
+    verbs = {
+        "evaluate": lambda: vae.evaluate(some, verbose=0),
+        "encode": lambda: vae.encode(some),
+        "decode": lambda: vae.decode(z),
+        "generate": lambda: vae.generate(200),
+        "elbo": lambda: vae.elbo(some),
+        "log_likelihood": lambda: vae.log_likelihood(some, num_samples=20),
+        "predict (Keras's own)": lambda: vae.predict(some, verbose=0),
+    }
     return {
-        "fit, epochs of one call": (lambda: vae.fit(x, epochs=EPOCHS, **check), 1),
-        "fit, calls of one epoch": (lambda: vae.fit(x, **check), EPOCHS),
-        "evaluate": (lambda: vae.evaluate(some, verbose=0), CALLS),
-        "encode": (lambda: vae.encode(some), CALLS),
-        "decode": (lambda: vae.decode(z), CALLS),
-        "generate": (lambda: vae.generate(200), CALLS),
-        "elbo": (lambda: vae.elbo(some), CALLS),
-        "log_likelihood": (lambda: vae.log_likelihood(some, num_samples=20), CALLS),
-        "predict (Keras's own)": (lambda: vae.predict(some, verbose=0), CALLS),
-        "many models": (lambda: make_vae().fit(x, verbose=0), MODELS),
-        "many plain Keras VAEs": (lambda: make_plain_vae().fit(x, verbose=0), MODELS),
+        "fit, epochs of one call": (lambda n: vae.fit(x, epochs=n, **check), EPOCHS),
+        "fit, calls of one epoch": (repeated(lambda: vae.fit(x, **check)), EPOCHS),
+        **{name: (repeated(call), CALLS) for name, call in verbs.items()},
+        "many models": (repeated(lambda: make_vae().fit(x, verbose=0)), MODELS),
+        "many plain Keras VAEs": (repeated(lambda: make_plain_vae().fit(x, verbose=0)), MODELS),
     }
 
 
 def growth(name):
-    """Times that a row was done in this process, and MB by which that grew it."""
+    """MB by which a row grows this process."""
     keras.utils.set_random_seed(0)
     (x, _), _ = datasets.load_digits()
     vae = make_vae()
     vae.fit(x, epochs=2, validation_data=x[:200], verbose=0)
-    call, times = contenders(vae, x)[name]
-    for _ in range(times // 20):  # warm-up
-        call()
-    before = _resident()
-    for _ in range(times):
-        call()
-    return times, _resident() - before
-
-
-def _resident():
+    do, times = contenders(vae, x)[name]
+    do(times // 20 + 1)
     gc.collect()
-    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    raise OSError("/proc/self/status has no VmRSS; this benchmark needs Linux.")
+    before = memory_mb("VmRSS")
+    do(times)
+    gc.collect()
+    return memory_mb("VmRSS") - before
 
 
 if __name__ == "__main__":
@@ -89,13 +92,11 @@ if __name__ == "__main__":
     )
     arguments = parser.parse_args()
     if arguments.row:
-        print(*growth(arguments.row))
+        print(round(growth(arguments.row), 1))
         sys.exit()
     found = {}
-    for name in contenders(None, np.zeros((1, 8, 8, 1))):
-        command = [sys.executable, __file__, f"--row={name}"]
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        times, mb = output.split()
-        found[name] = {"times": int(times), "mb": round(float(mb), 1)}
-        print(f"{name:26}{found[name]['times']:6,} times{found[name]['mb']:9.1f} MB", flush=True)
-    results.write(arguments.output / "endurance.json", found, seed=0, epochs=EPOCHS)
+    for name, (_, times) in contenders(None, np.zeros((1, 8, 8, 1))).items():
+        (mb,) = in_fresh_process(__file__, f"--row={name}")
+        found[name] = {"times": times, "mb": mb}
+        print(f"{name:26}{times:6,} times{mb:9.1f} MB", flush=True)
+    results.write(arguments.output / "endurance.json", found, seed=0)

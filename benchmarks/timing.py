@@ -1,9 +1,12 @@
-"""Times of several contenders in one process: by turns, wall time and CPU seconds.
+"""What the benchmarks share: times of several contenders by turns, memory of a fresh process.
 
-Machines are shared and noisy. What is compared is a ratio within one run; the minimum over the
-rounds is what the code can do, the median what it did.
+Machines are shared and noisy. Of times, what is compared is a ratio within one process and one
+run; the minimum over the rounds is what the code can do, the median what it did.
 """
 
+import pathlib
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -12,8 +15,11 @@ import numpy as np
 def by_turns(contenders, rounds):
     """Run every contender once to compile it, then `rounds` times by turns.
 
+    Each round begins with another one, so that none always follows the same.
+
     Args:
         contenders: dict of callables without arguments.
+        rounds: int.
 
     Returns:
         dict of arrays `(rounds, 2)`: wall seconds and CPU seconds of the process.
@@ -21,8 +27,11 @@ def by_turns(contenders, rounds):
     for run in contenders.values():
         run()
     times = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, run in contenders.items():
+    names = list(contenders)
+    for round_ in range(rounds):
+        first = round_ % len(names)
+        for name in names[first:] + names[:first]:
+            run = contenders[name]
             wall, cpu = time.perf_counter(), time.process_time()
             run()
             times[name].append((time.perf_counter() - wall, time.process_time() - cpu))
@@ -39,7 +48,7 @@ def summary(times, units, reference):
 
     Returns:
         dict by contender: units a second (by the minimum and by the median of the wall times), the
-        same for each CPU second, and the ratios of the minima to the reference.
+        same for each CPU second, and the ratios of all four to those of the reference.
     """
     rates = {}
     for name, seconds in times.items():
@@ -57,9 +66,27 @@ def summary(times, units, reference):
             "wall_ratio": round(rate["per_second"] / of["per_second"], 3),
             "cpu_ratio": round(rate["per_cpu_second"] / of["per_cpu_second"], 3),
             "wall_ratio_median": round(rate["per_second_median"] / of["per_second_median"], 3),
+            "cpu_ratio_median": round(
+                rate["per_cpu_second_median"] / of["per_cpu_second_median"], 3
+            ),
         }
         for name, rate in rates.items()
     }
+
+
+def in_fresh_process(script, *flags):
+    """The numbers in the last line that `script` prints, called with `flags`."""
+    command = [sys.executable, script, *flags]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [float(number) for number in done.stdout.splitlines()[-1].split()]
+
+
+def memory_mb(kind):
+    """Memory of this process: `"VmRSS"`, what it holds now, or `"VmHWM"`, the most it has held."""
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(kind):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"/proc/self/status has no {kind}; memory is measured on Linux only.")
 
 
 def print_table(title, rows, unit):

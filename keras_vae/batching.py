@@ -2,7 +2,8 @@
 
 Keras's own `fit` on arrays draws one permutation for all epochs once a global seed is set (KERAS3
 4.5), and none that a resumed training could draw again. Here epoch e of seed s has one order,
-today and after a restart.
+today and after a restart, whatever the global seed; epochs are the model's in `fit`, and the
+iterations of the dataset where you make one yourself.
 """
 
 import functools
@@ -10,8 +11,6 @@ import functools
 import keras
 import numpy as np
 import tensorflow as tf
-
-_SEED_RANGE = 2**31
 
 
 def batches(arrays, batch_size=32, seed=None, shuffle=True):
@@ -26,6 +25,7 @@ def batches(arrays, batch_size=32, seed=None, shuffle=True):
 
     Returns:
         `tf.data.Dataset` of ceil(n / batch_size) batches, each an array or a tuple, like `arrays`.
+        The rewriting of graphs is off in it, and in what is made of it.
 
     Example: fresh noise in every epoch, for a denoising model. The noise comes from a generator
     with a state; `tf.random.normal` would draw the same in each epoch once a global seed is set.
@@ -63,21 +63,17 @@ def batches(arrays, batch_size=32, seed=None, shuffle=True):
     data = tf.data.Dataset.from_tensors(arrays).repeat()  # in host memory, passed by reference
     dataset = tf.data.Dataset.zip(rows, data).map(gather)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
-    options = tf.data.Options()
-    # As Keras sets them: no rewriting of a graph that holds the data.
+    options = tf.data.Options()  # as Keras sets them: no rewriting of a graph that holds the data
     options.experimental_optimization.apply_default_optimizations = False
     options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
-    # A gather is short: more threads for it, or a tuner, take more from training than they give.
-    options.threading.max_intra_op_parallelism = 1
-    options.autotune.enabled = False
-    return dataset.with_options(options).prefetch(2)
+    return dataset.with_options(options)
 
 
 def dynamic_binarization(seed=None):
     """A map for `tf.data`: each grey value becomes 1 with that probability, else 0; anew each time.
 
-    The usual way to train on binary MNIST (Salakhutdinov and Murray 2008): in every epoch another
-    draw, so that the model does not learn one by heart.
+    The usual way to train on binary MNIST (Burda 2016, section 5): in every epoch another draw, so
+    that the model does not learn one by heart.
 
     Args:
         seed: int. Fixes the draws. Defaults to `None`, others in every process.
@@ -106,12 +102,13 @@ def dynamic_binarization(seed=None):
 
 def _one_an_iteration(seed, function):
     """A dataset of one element, function([seed, epoch]), another at each iteration."""
+    once = tf.data.Dataset.range(1)
     if isinstance(seed, keras.random.SeedGenerator):
-        return tf.data.Dataset.range(1).map(lambda _: function(seed.state.value))
+        return once.map(lambda _: function(seed.state.value))
     if seed is None:
-        seed = np.random.SeedSequence().generate_state(1)[0] % _SEED_RANGE
-    iterations = tf.data.Dataset.random(seed=int(seed), rerandomize_each_iteration=True)
-    return iterations.take(1).map(lambda number: function([number % _SEED_RANGE, 0]))
+        seed = np.random.SeedSequence().generate_state(1)[0]
+    state = tf.Variable([int(seed), -1], dtype="int64")  # [seed, iterations so far], its own
+    return once.map(lambda _: function(state.assign_add([0, 1])))
 
 
 def _in_order(arrays, num_rows, batch_size):
@@ -128,6 +125,18 @@ def _in_order(arrays, num_rows, batch_size):
         rest = tf.nest.map_structure(lambda array: array[whole:], arrays)
         parts.append(tf.data.Dataset.from_tensors(rest))
     return functools.reduce(tf.data.Dataset.concatenate, parts)
+
+
+def for_training(dataset):
+    """Batches from memory, on their way into `fit`: two ahead, by one thread.
+
+    A gather is short: more threads for it, or a tuner of them, take more from training than they
+    give.
+    """
+    options = tf.data.Options()
+    options.threading.max_intra_op_parallelism = 1
+    options.autotune.enabled = False
+    return dataset.with_options(options).prefetch(2)
 
 
 class EpochCounter(keras.callbacks.Callback):

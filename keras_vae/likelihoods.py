@@ -49,7 +49,7 @@ class Bernoulli(Likelihood):
         low, high = np.nanmin(target), np.nanmax(target)
         if low < 0 or high > 1:
             extreme = f"up to {high}" if high > 1 else f"down to {low}"
-            cure = "Divide by 255." if low >= 0 and 1 < high <= 255 else "Rescale it."
+            cure = "Divide by 255." if low >= 0 and 16 < high <= 255 else "Rescale it."
             raise ValueError(
                 f"{name} has values {extreme}; a Bernoulli likelihood needs values in [0, 1]. "
                 f"{cure}"

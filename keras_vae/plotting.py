@@ -37,6 +37,9 @@ def reconstructions(x, x_hat, n=10, title=None):
         title: str. Defaults to `None`.
     """
     rows = {"original": x, **(x_hat if isinstance(x_hat, dict) else {"reconstruction": x_hat})}
+    lengths = {name: len(images[:n]) for name, images in rows.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"The rows have {lengths} images; they must be as many.")
     images = np.concatenate([_with_channels(images)[:n] for images in rows.values()])
     figure, axes = _show(_tiled(images, columns=len(images) // len(rows)), title)
     axes.set_yticks(_centres(len(rows), images.shape[1]), list(rows))

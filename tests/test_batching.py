@@ -3,6 +3,8 @@
 for x in batches(arrays, batch_size=32, seed=1): ...
 """
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -32,6 +34,22 @@ def test_a_seed_fixes_the_orders_also_under_a_global_seed_keras3_4_5():
     second = batches(np.arange(100), seed=1)
     np.testing.assert_array_equal([rows(second) for _ in range(3)], orders)
     assert not np.array_equal(rows(batches(np.arange(100), seed=2)), orders[0])
+
+
+def test_a_seeds_orders_are_its_own_whatever_the_global_seed():
+    orders = []
+    for global_seed in (0, 1):
+        keras.utils.set_random_seed(global_seed)
+        dataset = batches(np.arange(100), seed=1)
+        orders.append([rows(dataset) for _ in range(3)])
+    np.testing.assert_array_equal(*orders)
+
+
+def test_the_first_order_is_that_of_epoch_0_also_after_the_dataset_is_forgotten():
+    epoch_0 = rows(batches(np.arange(100), batch_size=8, seed=SeedGenerator(1)))
+    iterator = iter(batches(np.arange(100), batch_size=8, seed=1).map(lambda x: x + 0))
+    gc.collect()
+    np.testing.assert_array_equal(rows(iterator), epoch_0)
 
 
 def test_a_generators_state_is_the_seed_and_the_epoch():

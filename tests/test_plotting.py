@@ -104,3 +104,9 @@ def test_what_is_no_image_gets_a_sentence():
 def test_the_prior_is_drawn_as_circles_of_one_and_two_deviations():
     figure = plotting.latent_scatter(np.zeros((3, 2)), np.zeros(3), prior=True)
     assert [patch.radius for patch in figure.axes[0].patches] == [1, 2]
+
+
+def test_rows_of_unequal_length_are_refused():
+    x = np.zeros((5, 8, 8, 1))
+    with pytest.raises(ValueError, match="they must be as many"):
+        plotting.reconstructions(x, {"few": x[:3]}, n=4)

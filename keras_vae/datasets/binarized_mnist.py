@@ -1,9 +1,12 @@
 """Binarised MNIST with Larochelle's fixed draws: the data of most published log-likelihoods.
 
-Each pixel was drawn once from a Bernoulli with its grey value (Salakhutdinov and Murray 2008). The
-files are read in `$KERAS_HOME/datasets/binarized_mnist/` (`~/.keras` where the variable is not
+Each pixel was drawn once from a Bernoulli with its grey value (Salakhutdinov and Murray 2008;
+Larochelle and Murray 2011). Terms: none are stated; made from MNIST, see `mnist`. The files are
+read in `$KERAS_HOME/datasets/binarized_mnist/` (`~/.keras` where the variable is not
 set), gzipped or not, and their content is checked; else they are downloaded once, 110 MB.
 """
+
+import pathlib
 
 import keras
 import numpy as np
@@ -41,8 +44,7 @@ def _load(part):
     name, folder = f"binarized_mnist_{part}.amat", folder_of("binarized_mnist")
     content = content_of(folder, name, _MD5[part])
     if content is None:
-        _download(name, folder, _MD5[part])
-        content = content_of(folder, name, _MD5[part])
+        content = _download(name, folder, _MD5[part])
     # 784 digits a line, each followed by one character: a space, or the end of the line.
     digits = np.frombuffer(content, "u1").reshape(-1, 2 * 784)[:, ::2] - ord("0")
     return digits.reshape(-1, 28, 28, 1).astype("float32")
@@ -50,7 +52,7 @@ def _load(part):
 
 def _download(name, folder, md5):
     try:
-        keras.utils.get_file(
+        path = keras.utils.get_file(  # elsewhere, where the folder cannot be written
             origin=_ORIGIN + name,
             file_hash=md5,
             hash_algorithm="md5",
@@ -61,6 +63,7 @@ def _download(name, folder, md5):
         raise OSError(
             f"{name} could not be downloaded from {_ORIGIN}; put it into {folder}."
         ) from error
+    return pathlib.Path(path).read_bytes()
 
 
 def _limited(images, limit, seed):

@@ -1,4 +1,7 @@
-"""scikit-learn's digits: 1,797 handwritten digits of 8 x 8 pixels; on disk with scikit-learn."""
+"""scikit-learn's digits: 1,797 handwritten digits of 8 x 8 pixels; on disk with scikit-learn.
+
+Terms: Creative Commons Attribution 4.0, as the UCI repository states.
+"""
 
 import numpy as np
 import sklearn.datasets

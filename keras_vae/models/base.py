@@ -76,6 +76,7 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
     def call(self, inputs, training=False):
         """Mean of p(x|z) at the code of x. `inputs`: x, or (x, condition)."""
         x, condition = inputs if isinstance(inputs, (tuple, list)) else (inputs, None)
+        x = ops.cast(x, "float32")  # Keras leaves integer images as they are (KERAS3 7.4)
         return self.likelihood(self.code(x, condition, training), condition, training).mean
 
     # What a model may use ------------------------------------------------------------------
@@ -83,12 +84,16 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
     def over_samples(self, function, num_samples):
         """function() of each of `num_samples` draws of the latents: `(num_samples, batch)`.
 
+        The draws follow each other in a loop, so that without a gradient to compute the memory
+        does not grow with them. In evaluation, sample k has seeds of its own: the noise of a row
+        depends on its place among all rows and on k alone.
+
         Args:
-            function: callable without arguments that draws through a `Sampling` layer of this
+            function: callable without arguments that draws through the `Sampling` layers of this
                 model and gives a `(batch,)` tensor.
-            num_samples: int. In evaluation, sample k has seeds of its own, so that the noise of a
-                row depends on its place among all rows and on k alone.
+            num_samples: int, or an integer tensor.
         """
+        num_samples = tf.cast(num_samples, "int64")
         states = [layer.evaluation_generator.state for layer in self.sampling_layers]
         starts = [state.value * 1 for state in states]
 
@@ -97,14 +102,14 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
                 state.assign(start + tf.stack([0, k * SAMPLE_STRIDE]))
             return function()
 
-        values = tf.map_fn(  # a loop, whose memory does not grow with the samples
+        values = tf.map_fn(
             one_sample,
-            tf.range(num_samples, dtype="int64"),
+            tf.range(num_samples),
             fn_output_signature=tf.TensorSpec((None,), "float32"),
-            parallel_iterations=4,
+            parallel_iterations=4,  # TensorFlow keeps what moves the generators in order
         )
         for state in states:
-            state.assign(state.value - tf.constant([0, (num_samples - 1) * SAMPLE_STRIDE], "int64"))
+            state.assign(state.value - tf.stack([0, (num_samples - 1) * SAMPLE_STRIDE]))
         return values
 
     # One step ------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ class Fitting:
         Args:
             x: array `(n, ...)`, `tf.data.Dataset`, `keras.utils.PyDataset` or generator.
             y: array or None. The target where it is not x itself (denoising: x noisy, y clean).
+            class_weight: dict, for models whose y are labels; others need `sample_weight`.
 
         Returns:
             `keras.callbacks.History`.
@@ -120,8 +121,9 @@ class Fitting:
     ):
         """The losses on given data, in nats, as `keras.Model.evaluate` gives them.
 
-        Two calls agree to the bit: the noise begins anew at each. It is drawn batch by batch, so
-        that a `batch_size` which is no multiple of 128 gives slightly other figures.
+        Two calls agree to the bit: the noise begins anew at each. It is drawn batch by batch, in
+        blocks of 128 rows: every `batch_size` that is a multiple of 128 gives the same figures,
+        another one, as the default of 32, slightly others.
         """
         if not kwargs.get("_use_cached_eval_dataset"):  # not from within `fit`, which has checked
             checks.check_compiled(self)
@@ -165,7 +167,7 @@ class Fitting:
         if sample_weight is not None and y is None:
             y = x  # (x, None, w) would lose w without a word (KERAS3 8.1)
         packed = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
-        return batching.batches(packed, batch_size, self.data_order, shuffle)
+        return batching.for_training(batching.batches(packed, batch_size, self.data_order, shuffle))
 
     def _checked(self, x, y=None, sample_weight=None, class_weight=None, of=""):
         """x, y and sample_weight as arrays that this model can be trained on."""

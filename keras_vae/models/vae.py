@@ -130,6 +130,11 @@ class VAE(BaseModel):
         """log p(x, z_k) - log q(z_k|x) for draws z_k ~ q(z|x): (batch, num_samples), in nats.
 
         The mean over k is the ELBO, the log-mean-exp the importance-weighted bound (Burda 2016).
+
+        Args:
+            x, y: tensors, as `fit` is given them.
+            num_samples: int, or an integer tensor: K.
+            training: bool. Which noise is drawn, and how the networks run.
         """
         x, target, condition = self.roles(x, y)
         q = self.posterior(x, condition, training)

@@ -157,22 +157,21 @@ class Verbs:
         x = self._checked_input(x, condition)
         self._check_values(x, condition)
 
+        def log_sum(samples, x, condition=None):
+            return ops.logsumexp(self.log_weights(x, condition, samples), axis=1)
+
         total = -np.inf  # log of the sum of the weights so far
         for done in range(0, num_samples, _SAMPLES_A_CALL):
-            samples = min(_SAMPLES_A_CALL, num_samples - done)
-
-            def log_sum(x, condition=None, samples=samples):
-                return ops.logsumexp(self.log_weights(x, condition, samples), axis=1)
-
-            name, block = f"log_sum of {samples}", done * SAMPLE_STRIDE
-            part = self._run(name, log_sum, x, condition, batch_size, seed, block)
+            samples = np.array(min(_SAMPLES_A_CALL, num_samples - done))
+            block = done * SAMPLE_STRIDE
+            part = self._run("log_sum", log_sum, x, condition, batch_size, seed, block, samples)
             total = np.logaddexp(total, part.astype("float64"))
         return (total - math.log(num_samples)).astype("float32")
 
     # How they run --------------------------------------------------------------------------
 
-    def _run(self, name, function, x, condition, batch_size, seed=None, block=0):
-        """function(x, condition) over all rows; evaluation noise from (seed, block) onwards."""
+    def _run(self, name, function, x, condition, batch_size, seed=None, block=0, *numbers):
+        """function(*numbers, x, condition) over all rows; noise from (seed, block) onwards."""
         seed = checks.checked_seed(seed)
         checks.check_count(batch_size, "batch_size", least=1)
         rows = BLOCK * math.ceil(batch_size / BLOCK)
@@ -184,7 +183,7 @@ class Verbs:
                 for i, (generator, (own, _)) in enumerate(zip(generators, states, strict=True)):
                     first = own if seed is None else seed + i
                     generator.state.assign([first, block + start // BLOCK])
-                arguments = [x[start : start + rows].astype("float32")]
+                arguments = [*numbers, x[start : start + rows].astype("float32")]
                 if condition is not None:
                     arguments.append(condition[start : start + rows])
                 outputs.append(self._call_compiled(name, function, arguments))

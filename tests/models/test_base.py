@@ -323,6 +323,9 @@ def test_integer_and_boolean_images_are_cast_keras3_7_4(make_vae, x, dtype):
     vae.fit(binary.astype(dtype), verbose=0)
     np.testing.assert_array_equal(weights_of(vae), weights_of(reference))
     assert vae.encode(binary.astype(dtype)).shape == (300, 2)
+    np.testing.assert_array_equal(
+        vae.predict(binary.astype(dtype), verbose=0), reference.predict(binary * 1.0, verbose=0)
+    )
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,13 @@ def test_the_number_of_samples_is_exactly_the_one_asked_for(make_vae, x, monkeyp
             assert not np.allclose(ours, by_hand + np.log(k / 35), rtol=1e-5)  # as if 35 were drawn
 
 
+def test_any_number_of_samples_is_one_graph(make_vae, x):
+    vae = make_vae()
+    for k in (1, 2, 3, 600):
+        vae.log_likelihood(x[:3], k)
+    assert len(vae._compiled_verbs) == 1
+
+
 def test_many_samples_draw_in_evaluation_what_one_draws_and_leave_the_state_as_one_does(
     make_vae, x
 ):
