@@ -4,13 +4,13 @@ import numpy as np
 
 
 def rmse(x, x_hat):
-    """Root of the mean squared error over all values of two arrays of equal shape, in units of x."""
+    """Root of the mean squared error over all values, in units of x; two arrays of one shape."""
     x, x_hat = _pair(x, x_hat)
     return float(np.sqrt(np.mean(np.square(x - x_hat))))
 
 
 def mae(x, x_hat):
-    """Mean absolute error over all values of two arrays of equal shape, in units of x."""
+    """Mean absolute error over all values, in units of x; two arrays of one shape."""
     x, x_hat = _pair(x, x_hat)
     return float(np.mean(np.abs(x - x_hat)))
 
