@@ -2,6 +2,9 @@
 
     python tests/saved/make.py            once for each release, before the version is raised
 
+Run it with the oldest Keras that the project supports: a newer one writes what an older one cannot
+read.
+
 `tests/models/test_saved_files.py` loads every file in this folder.
 """
 
