@@ -72,16 +72,18 @@ class Sampling(keras.layers.Layer):
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.seed = seed
-        self.seed_generator = SeedGenerator(seed)
-        self.evaluation_generator = SeedGenerator(None if seed is None else seed + 1)
+        self.seed_generator = SeedGenerator(seed, name="training_noise")
+        evaluation_seed = None if seed is None else seed + 1
+        self.evaluation_generator = SeedGenerator(evaluation_seed, name="evaluation_noise")
 
     def call(self, inputs, training=False):
         mean, log_var = inputs
         shape = ops.shape(mean)
-        if training:
-            noise = keras.random.normal(shape, seed=self.seed_generator)
-        else:
-            noise = self._noise_in_blocks(shape)
+        with keras.name_scope("noise"):
+            if training:
+                noise = keras.random.normal(shape, seed=self.seed_generator)
+            else:
+                noise = self._noise_in_blocks(shape)
         return mean + ops.exp(0.5 * log_var) * ops.cast(noise, mean.dtype)
 
     def _noise_in_blocks(self, shape):

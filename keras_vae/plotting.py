@@ -22,7 +22,7 @@ def image_grid(images, columns=None, title=None):
         matplotlib Figure.
     """
     images = _with_channels(images)
-    picture = _tiled(images, columns or int(np.ceil(np.sqrt(len(images)))))
+    picture = tiled(images, columns or int(np.ceil(np.sqrt(len(images)))))
     figure, _ = _show(picture, title)
     return figure
 
@@ -41,7 +41,7 @@ def reconstructions(x, x_hat, n=10, title=None):
     if len(set(lengths.values())) > 1:
         raise ValueError(f"The rows have {lengths} images; they must be as many.")
     images = np.concatenate([_with_channels(images)[:n] for images in rows.values()])
-    figure, axes = _show(_tiled(images, columns=len(images) // len(rows)), title)
+    figure, axes = _show(tiled(images, columns=len(images) // len(rows)), title)
     axes.set_yticks(_centres(len(rows), images.shape[1]), list(rows))
     return figure
 
@@ -57,13 +57,9 @@ def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
             each image stands for an equal share of p(z). Defaults to `False`.
         title: str. Defaults to `None`.
     """
-    if quantiles:
-        points = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)])
-    else:
-        points = np.linspace(low, high, n)
-    z1, z2 = np.meshgrid(points, points[::-1])  # z1 to the right, z2 upwards
-    images = _with_channels(decode(np.stack([z1.ravel(), z2.ravel()], axis=1).astype("float32")))
-    figure, axes = _show(_tiled(images, n), title)
+    points = prior_quantiles(n) if quantiles else np.linspace(low, high, n)
+    images = _with_channels(decode(latent_grid(points)))
+    figure, axes = _show(tiled(images, n), title)
     shown = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
     axes.set_xticks(_centres(n, images.shape[2])[shown], [f"{points[i]:.1f}" for i in shown])
     axes.set_yticks(_centres(n, images.shape[1])[shown], [f"{points[::-1][i]:.1f}" for i in shown])
@@ -144,15 +140,37 @@ def _with_channels(images):
     return images
 
 
-def _tiled(images, columns):
-    """One picture, `(rows * (height + gap), columns * (width + gap), channels)`, with the gaps."""
+def prior_quantiles(n):
+    """The (i + 1/2) / n quantiles of N(0, 1): n points that stand for equal shares of it."""
+    return np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], "float32")
+
+
+def latent_grid(points):
+    """Latents `(n * n, 2)` over a grid of n points along each axis, z2 upwards."""
+    z1, z2 = np.meshgrid(points, points[::-1])
+    return np.stack([z1.ravel(), z2.ravel()], axis=1).astype("float32")
+
+
+def tiled(images, columns, gap=None):
+    """Images side by side, row after row, as one picture.
+
+    Args:
+        images: array `(n, height, width[, channels])`.
+        columns: int. Images in a row.
+        gap: int. Pixels below and to the right of each. Defaults to `None`, some that suit.
+
+    Returns:
+        float array `(rows * (height + gap), columns * (width + gap), channels)`.
+    """
+    images = _with_channels(images)
     n, height, width, channels = images.shape
+    down, right = (_gap(size) if gap is None else gap for size in (height, width))
     rows = -(-n // columns)
     paper = 0.0 if channels == 1 else 1.0  # ink is dark where there is one channel
-    tiles = np.full((rows * columns, height + _gap(height), width + _gap(width), channels), paper)
+    tiles = np.full((rows * columns, height + down, width + right, channels), paper)
     tiles[:n, :height, :width] = images
     tiles = tiles.reshape(rows, columns, *tiles.shape[1:]).transpose(0, 2, 1, 3, 4)
-    return tiles.reshape(rows * (height + _gap(height)), -1, channels)
+    return tiles.reshape(rows * (height + down), -1, channels)
 
 
 def _gap(size):

@@ -31,6 +31,8 @@ class Autoencoder(BaseModel):
     (3, 2)
     """
 
+    formula = "loss = -log p(x|z),  z = encoder(x)"
+
     def code(self, x, condition=None, training=False):
         return self.encoder(x, training=training)
 

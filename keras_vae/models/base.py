@@ -21,7 +21,8 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
     """An encoder, a decoder and a likelihood that `model.fit` trains.
 
     A subclass defines `objective` and `code`; it may override `roles` (what y means), `players`
-    (which weights follow which term), `loss_names` and `accepts_missing`.
+    (which weights follow which term), `loss_names`, `accepts_missing`, and what TensorBoard shows:
+    `parts` (top-level names of the graph) and `formula`.
 
     Args:
         encoder: keras.Model. x to the parameters of the latents.
@@ -31,6 +32,8 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
     """
 
     loss_names = ("loss", "reconstruction_loss")  # keys of `objective`, in the order of `evaluate`
+    formula = "loss"  # what is minimised, as a line of text
+    parts = ("input", "encoder", "decoder", "loss", "backward", "apply_gradients", "metrics")
     num_encoder_outputs = 1
     accepts_missing = False  # may the target hold NaN?
 
@@ -119,7 +122,7 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
         players = self.players()
         with tf.GradientTape(persistent=len(players) > 1) as tape:
             terms, regularisation = self._terms(x, y, training=True)
-            with keras.name_scope("loss"):
+            with keras.name_scope("loss"), keras.name_scope("mean"):
                 penalty = regularisation / tf.distribute.get_strategy().num_replicas_in_sync
                 losses = {
                     name: self.optimizer.scale_loss(  # without it float16 trains nothing (9.2)
@@ -183,8 +186,9 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
         with keras.name_scope("metrics"):
             for name, values in terms.items():
                 values = values + regularisation if name == "loss" else values
-                # The vector, not its mean: batches of unequal size weigh by their rows (3.1).
-                self.trackers[name].update_state(values, sample_weight=sample_weight)
+                with keras.name_scope(name):
+                    # The vector, not its mean: batches of unequal size weigh by their rows (3.1).
+                    self.trackers[name].update_state(values, sample_weight=sample_weight)
             return self.get_metrics_result()
 
     @property

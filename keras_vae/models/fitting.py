@@ -5,6 +5,7 @@ time and vanish under XLA (KERAS3 15). Arrays then go through `batching`; datase
 pass as they are.
 """
 
+import collections
 import math
 
 import keras
@@ -13,9 +14,14 @@ import tensorflow as tf
 from keras_vae import batching
 from keras_vae.models import checks
 
+Examples = collections.namedtuple("Examples", ["x", "y", "of"])  # of: "validation" or "train"
+_MAX_EXAMPLES = 1000
+
 
 class Fitting:
     """The data side of a `BaseModel`."""
+
+    examples = None  # while `fit` runs, rows for callbacks to look at: validation before training
 
     def fit(
         self,
@@ -68,6 +74,7 @@ class Fitting:
             arrays = self._peeked(x, "x")
             if class_weight is not None:
                 checks.weights_of_classes(class_weight, None)
+        validation = (None, None, None)
         if validation_data is not None:
             validation = checks.unpacked(validation_data, "validation_data")
             if batching.is_array(validation[0]):
@@ -75,8 +82,9 @@ class Fitting:
                 size = validation_batch_size or batch_size
                 validation_data = self._batched(validation, size, validation_steps, shuffle=False)
             else:
-                self._peeked(validation_data, "validation_data")
-        self._ensure_built(*arrays[:2])
+                validation = self._peeked(validation_data, "validation_data")
+        self.ensure_built(*arrays[:2])
+        self._keep_examples(validation=validation, train=arrays)
 
         if in_memory:
             x = self._batched(arrays, batch_size, steps_per_epoch, shuffle)
@@ -86,25 +94,28 @@ class Fitting:
         elif isinstance(callbacks, keras.callbacks.Callback):
             callbacks = [callbacks]
         callbacks = [batching.EpochCounter(), *(callbacks or [])]
-        history = super().fit(
-            x,
-            y,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            validation_data=validation_data,
-            shuffle=shuffle and isinstance(x, keras.utils.PyDataset),
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            validation_freq=validation_freq,
-        )
-        for callback in callbacks:
-            # After every on_train_end, in which EarlyStopping may have put back old weights.
-            getattr(callback, "after_fit", lambda: None)()
+        try:
+            history = super().fit(
+                x,
+                y,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_split=validation_split,
+                validation_data=validation_data,
+                shuffle=shuffle and isinstance(x, keras.utils.PyDataset),
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                validation_steps=validation_steps,
+                validation_freq=validation_freq,
+            )
+            for callback in callbacks:
+                # After every on_train_end, in which EarlyStopping may have put back old weights.
+                getattr(callback, "after_fit", lambda: None)()
+        finally:
+            vars(self).pop("examples", None)
         return history
 
     def evaluate(
@@ -152,10 +163,17 @@ class Fitting:
         """The losses on one batch, checked as in `fit`; arguments as Keras's."""
         return super().test_on_batch(*self._one_batch(x, y, sample_weight), **kwargs)
 
+    def _keep_examples(self, **sources):
+        for name, (x, y, _) in sources.items():
+            if x is not None:
+                x, y = x[:_MAX_EXAMPLES], None if y is None else y[:_MAX_EXAMPLES]
+                vars(self)["examples"] = Examples(x, y, name)  # unseen by the trackers of Keras
+                return
+
     def _one_batch(self, x, y, sample_weight):
         checks.check_compiled(self)
         arrays = self._checked(x, y, sample_weight)
-        self._ensure_built(*arrays[:2])
+        self.ensure_built(*arrays[:2])
         return arrays
 
     def _batched(self, arrays, batch_size, steps, shuffle):

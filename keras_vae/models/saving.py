@@ -65,7 +65,7 @@ class Saving:
         )
         self.x_shape, self.latent_shape = x_shape, code_shapes[0]
 
-    def _ensure_built(self, x=None, y=None):
+    def ensure_built(self, x=None, y=None):
         """Everything that a step needs exists before its first trace (KERAS3 6.1, 19.8)."""
         if not self.built:
             shape = (None, *(self.x_shape or [None])) if x is None else x.shape
@@ -112,7 +112,7 @@ class Saving:
     def load_weights(self, filepath, **kwargs):
         """Keras's own; the state of a compiled optimizer comes too (KERAS3 6.8)."""
         if self.x_shape is not None:
-            self._ensure_built()
+            self.ensure_built()
         super().load_weights(filepath, **kwargs)
 
     def save_own_variables(self, store):
@@ -135,7 +135,7 @@ class Saving:
 
     def export(self, filepath, format="tf_saved_model", input_signature=None, **kwargs):
         """Write the model as an artifact for serving: x to the mean of p(x|z), as `predict`."""
-        self._ensure_built()
+        self.ensure_built()
         if input_signature is None:
             shape = (None, *self.x_shape)
             input_signature = [keras.InputSpec(shape=shape, dtype="float32")]

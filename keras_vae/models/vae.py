@@ -57,6 +57,8 @@ class VAE(BaseModel):
     """
 
     loss_names = ("loss", "reconstruction_loss", "kl_loss", "elbo")
+    formula = "loss = -log p(x|z) + beta * KL(q(z|x) || p(z)),  z ~ q(z|x)"
+    parts = ("input", "encoder", "sampling", *BaseModel.parts[2:])
     num_encoder_outputs = 2
 
     def __init__(
@@ -119,8 +121,9 @@ class VAE(BaseModel):
             with keras.name_scope("kl"):
                 divergence = kl_divergence(q, p, z)  # KL(q(z|x) || p(z)) of each latent
                 kl_loss = sum_over_values(divergence)
+                kl_term = self.kl(divergence)
             return {
-                "loss": reconstruction_loss + self.beta * self.kl(divergence),
+                "loss": reconstruction_loss + self.beta * kl_term,
                 "reconstruction_loss": reconstruction_loss,
                 "kl_loss": kl_loss,
                 "elbo": -(reconstruction_loss + kl_loss),

@@ -41,7 +41,7 @@ class Verbs:
         """Means of p(x|z), an array `(n, ...)` of the data's shape, for z `(n, latent_dim)`."""
         checks.check_in_memory(z, "z")
         z = batching.to_array(z, "z")
-        self._ensure_built()
+        self.ensure_built()
         checks.check_input(z, self.latent_shape, "z")
         checks.check_finite(z, "z")
         checks.check_condition(self, condition, len(z))
@@ -82,7 +82,7 @@ class Verbs:
         """
         checks.check_count(n, "n", least=1)
         checks.check_condition(self, condition, n)
-        self._ensure_built()
+        self.ensure_built()
         seed = checks.checked_seed(seed)
         if seed is None:
             seed = int(keras.random.randint((), 0, 2**31 - 1, seed=self.generation_noise))
@@ -215,5 +215,5 @@ class Verbs:
         checks.check_input(x, self.x_shape, "x")
         checks.check_finite(x, "x", self.accepts_missing)
         checks.check_condition(self, condition, len(x))
-        self._ensure_built(x, condition)
+        self.ensure_built(x, condition)
         return x
