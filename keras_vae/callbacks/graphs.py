@@ -91,7 +91,11 @@ def _one_scope_each(model):
         if optimizer is not None:
             paths = {id(v.value): path for path, v in variables_by_path(model).items()}
             inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
-            patch(inner, "update_step", lambda _, variable, *__: paths.get(id(variable), "other"))
+
+            def scope_of_update(gradient, variable, learning_rate):
+                return f"apply_gradients/{paths.get(id(variable), 'other')}/"
+
+            patch(inner, "update_step", scope_of_update)
         yield scopes
     finally:
         for owner, name, before in reversed(patched):

@@ -70,11 +70,11 @@ def _give_parts(nodes, parts):
     for node in nodes.values():  # sources come first
         if node.definition.op == "Placeholder" and "/" not in node.definition.name:
             node.stand_under("input")  # an argument
-        elif node.part not in parts and (node.feeds_network or "loss" not in parts):
+        elif node.part not in parts and node.feeds_network:
             made_from = [parts.index(source.part) for source in node.sources]
             node.stand_under(parts[max(made_from, default=0)])
         elif node.part not in parts:
-            node.stand_under("loss")
+            node.stand_under("loss" if "loss" in parts else parts[-1])
 
 
 def _place_variables(nodes, captures, paths, scopes):

@@ -74,7 +74,7 @@ def pictures(model, examples):
 
     Originals above their reconstructions; draws from the prior; the manifold of two latents, or a
     traversal: in row i, latent i goes through the quantiles of the prior, the others stay those of
-    the first example.
+    the first example. None after a training that diverged.
     """
     if not _is_image(model.x_shape):
         return {}
@@ -82,6 +82,8 @@ def pictures(model, examples):
     if examples is not None:
         x, target, condition = model.roles(*examples[:2])
         codes = model.encode(x[:16], condition=_rows(condition, len(x[:16])))
+        if not np.all(np.isfinite(codes)):
+            return {}
         x_hat = model.decode(codes, condition=_rows(condition, len(codes)))
         rows = [x] if target is x else [x, target]
         rows = np.concatenate([*(row[: len(codes)] for row in rows), x_hat])

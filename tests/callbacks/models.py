@@ -1,0 +1,82 @@
+"""Models for the tests of what callbacks write: those of the library, and one of a user."""
+
+import keras
+from keras import ops
+
+from keras_vae import VAE, Autoencoder, networks
+
+
+@keras.saving.register_keras_serializable(package="test")
+class UsersVAE(VAE):
+    """As a user writes one: no scopes, a network of its own, and an objective of three terms."""
+
+    loss_names = (*VAE.loss_names, "sparsity")
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.judge = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)], name="judge")
+
+    def objective(self, x, y=None, training=False):
+        x, target, condition = self.roles(x, y)
+        q = self.posterior(x, condition, training)
+        z = self.sampling((q.mean + 0.0, q.log_var), training=training)
+        reconstruction_loss = -self.likelihood(z, condition, training).log_prob(target)
+        kl_loss = ops.mean(ops.square(q.mean), axis=1)
+        sparsity = ops.sum(ops.abs(ops.cast(self.judge(z), "float32")), axis=1)
+        return {
+            "loss": reconstruction_loss + self.beta * kl_loss + sparsity,
+            "reconstruction_loss": reconstruction_loss,
+            "kl_loss": kl_loss,
+            "elbo": -reconstruction_loss - kl_loss,
+            "sparsity": sparsity,
+        }
+
+
+def dense(**arguments):
+    return networks.dense((8, 8, 1), 2, hidden=(16,), **arguments)
+
+
+def conv(**arguments):
+    return networks.conv((8, 8, 1), 3, filters=(4,), batch_norm=True, dropout=0.1, **arguments)
+
+
+def other_names():
+    """Networks as users name them: `hidden` beside `hidden_1`, layers alike in both networks."""
+    x = keras.Input((8, 8, 1))
+    h = keras.layers.Flatten()(x)
+    h = keras.layers.Dense(5, name="hidden")(h)
+    h = keras.layers.Dense(4, name="hidden_1")(h)
+    outputs = [keras.layers.Dense(2, name=name)(h) for name in ("mu", "log_sigma2")]
+    z = keras.Input((2,))
+    h = keras.layers.Dense(4, name="hidden")(z)
+    h = keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64, name="hidden_1")(h))
+    return keras.Model(x, outputs, name="q"), keras.Model(z, h, name="p")
+
+
+MODELS = {
+    "dense": lambda: VAE(*dense(), seed=1),
+    "conv": lambda: VAE(*conv(), seed=1),
+    "gaussian": lambda: VAE(*dense(), likelihood="gaussian", seed=1),
+    "other names": lambda: VAE(*other_names(), seed=1),
+    "autoencoder": lambda: Autoencoder(*conv(variational=False), seed=1),
+    "subclass": lambda: UsersVAE(*dense(), seed=1),
+}
+
+
+def make(name, policy=None, optimizer="adam", **compile_arguments):
+    """A compiled model; the same arguments give the same weights."""
+    keras.utils.set_random_seed(0)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy or before)
+    try:
+        model = MODELS[name]()
+    finally:
+        keras.config.set_dtype_policy(before)
+    model.compile(optimizer, **compile_arguments)
+    return model
+
+
+def state_of(model):
+    """Every number that training depends on."""
+    optimizer = [variable.numpy() for variable in model.optimizer.variables]
+    return [*(variable.numpy() for variable in model.variables), *optimizer]

@@ -1,0 +1,468 @@
+"""`vae.fit(x, validation_data=x_test, callbacks=[callbacks.TensorBoard("logs")])`."""
+
+import collections
+import pathlib
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.compat.proto import graph_pb2
+from tensorboard.util import tensor_util
+
+from keras_vae import VAE, batching, networks
+from keras_vae.callbacks import KLWarmup, TensorBoard
+from tests.callbacks.models import make, state_of
+from tests.callbacks.test_graphs import check_is_tidy
+
+slow = pytest.mark.slow
+Record = collections.namedtuple("Record", ["tag", "step", "kind", "value"])
+
+
+def records(folder):
+    """{run: records}, in the order of writing."""
+    runs = {}
+    for path in sorted(folder.rglob("events.out.tfevents*"), key=lambda path: path.stat().st_mtime):
+        run = path.parent.relative_to(folder).as_posix()
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            if event.HasField("graph_def"):
+                graph = graph_pb2.GraphDef.FromString(event.graph_def)
+                runs.setdefault(run, []).append(Record("", event.step, "graph", graph))
+            for value in event.summary.value:
+                found = tensor_util.make_ndarray(value.tensor) if value.HasField("tensor") else None
+                kind = value.metadata.plugin_data.plugin_name
+                runs.setdefault(run, []).append(Record(value.tag, event.step, kind, found))
+    kinds = {}  # only the first record of a tag bears the name of its plugin
+    for run, found in runs.items():
+        for record in found:
+            kinds.setdefault((run, record.tag), record.kind)
+        runs[run] = [record._replace(kind=kinds[run, record.tag]) for record in found]
+    return runs
+
+
+def scalars(folder, run, tag):
+    """[(step, value)] of one tag."""
+    found = records(folder).get(run, [])
+    return [(r.step, float(r.value)) for r in found if r.tag == tag and r.kind == "scalars"]
+
+
+def tags(folder, kind):
+    """{run: set of tags} of one kind."""
+    found = {run: {r.tag for r in some if r.kind == kind} for run, some in records(folder).items()}
+    return {run: some for run, some in found.items() if some}
+
+
+def fit(model, x, folder, epochs=2, **arguments):
+    settings = {"validation_data": x[200:], "verbose": 0, "batch_size": 64}
+    own = {
+        name: arguments.pop(name) for name in ("labels", "skip", "update_freq") if name in arguments
+    }
+    callback = TensorBoard(folder, **own)
+    more = arguments.pop("callbacks", [])
+    return model.fit(
+        x[:200], epochs=epochs, callbacks=[*more, callback], **{**settings, **arguments}
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["conv", "autoencoder", "subclass"]
+    + [pytest.param(name, marks=slow) for name in ("dense", "gaussian", "other names")],
+)
+def test_every_kind_is_written_for_every_model(name, x, tmp_path):
+    model = make(name)
+    history = fit(model, x, tmp_path).history
+    found = records(tmp_path)
+    generates = name != "autoencoder"
+    latent_dim = model.latent_shape[0]
+
+    graphs = {run: [r.value for r in some if r.kind == "graph"] for run, some in found.items()}
+    (training,) = graphs["train"]
+    check_is_tidy(training, model.parts)
+    check_is_tidy(*graphs["views/inference"], model.parts[: model.parts.index("loss")])
+    if generates:
+        check_is_tidy(*graphs["views/generation"], ("prior", "decoder"))
+
+    for key, values in history.items():
+        run = "validation" if key.startswith("val_") else "train"
+        written = scalars(tmp_path, run, f"epoch_{key.removeprefix('val_')}")
+        assert [step for step, _ in written] == [0, 1]
+        np.testing.assert_allclose([value for _, value in written], values, rtol=1e-6)
+    assert len(scalars(tmp_path, "train", "epoch_learning_rate")) == 2
+    assert len(scalars(tmp_path, "train", "epoch_beta")) == (2 if generates else 0)
+    assert len(scalars(tmp_path, "validation", "epoch_active_units")) == 2
+
+    pictures = {r.tag: r.value for r in found["train"] if r.kind == "images"}
+    assert set(pictures) == {"reconstructions"} | (
+        {"generated", "manifold" if latent_dim == 2 else "traversal"} if generates else set()
+    )
+    for width, height, png in pictures.values():
+        image = tf.io.decode_png(png).numpy()
+        assert image.shape[:2] == (int(height), int(width))
+        assert image.std() > 10
+
+    histograms = [r.tag for r in found["train"] if r.kind == "histograms" and r.step == 1]
+    assert {"posterior/mean", "posterior/log_var"} & set(histograms) == (
+        {"posterior/mean", "posterior/log_var"} if generates else set()
+    )
+    histograms = [tag for tag in histograms if tag.startswith("weights/")]
+    weights = sum("float" in weight.dtype for layer in model.layers for weight in layer.weights)
+    assert len(histograms) == len(set(histograms)) == weights
+    assert {"weights/encoder/" in tag for tag in histograms} == {True, False}
+
+    assert {r.tag for r in found["train"] if r.kind == "text"} >= {"model", "loss"}
+    assert {r.kind for r in found["."]} == {"hparams"}
+    codes = np.loadtxt(tmp_path / "validation" / "latents.tsv", ndmin=2)
+    np.testing.assert_allclose(codes, model.encode(x[200:]), rtol=1e-4, atol=1e-5)
+    assert tf.io.decode_png((tmp_path / "validation/thumbnails.png").read_bytes()).shape[0] >= 80
+
+
+def test_kl_by_latent_sums_to_the_kl_loss(x, tmp_path):
+    model = make("dense")
+    history = fit(model, x, tmp_path, epochs=3).history
+    by_latent = [scalars(tmp_path, "validation", f"kl_by_latent/z{i:02d}") for i in (1, 2)]
+    total = np.sum([[value for _, value in values] for values in by_latent], axis=0)
+    np.testing.assert_allclose(total, history["val_kl_loss"], rtol=1e-5)
+
+
+def test_posteriors_histograms_hold_every_latent_of_every_example(x, tmp_path):
+    model = make("dense")
+    fit(model, x, tmp_path)
+    found = [r for r in records(tmp_path)["train"] if r.tag == "posterior/mean"]
+    assert found[-1].value[:, 2].sum() == 100 * 2  # buckets: left, right, count
+
+
+def test_images_come_after_the_first_epoch_at_half_time_and_at_the_end(x, tmp_path):
+    fit(make("dense"), x, tmp_path, epochs=6)
+    for run, tag in (("train", "generated"), ("train", "weights/encoder/hidden_1/kernel")):
+        steps = [r.step for r in records(tmp_path)[run] if r.tag == tag]
+        assert steps == [0, 2, 5]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "validation"),
+    [
+        ("conv", {}, True),
+        ("subclass", {"steps_per_execution": 3}, False),
+        pytest.param("dense", {}, False, marks=slow),
+        pytest.param("gaussian", {"policy": "mixed_float16"}, True, marks=slow),
+        pytest.param("conv", {"policy": "mixed_bfloat16"}, False, marks=slow),
+        pytest.param("dense", {"jit_compile": True}, True, marks=slow),
+        pytest.param("autoencoder", {"optimizer": "sgd"}, True, marks=slow),
+    ],
+)
+def test_logging_changes_no_bit(name, settings, validation, x, tmp_path):
+    states = []
+    for callbacks in ([], [TensorBoard(tmp_path, update_freq=2, histogram_freq=1)]):
+        model = make(name, **settings)
+        model.fit(
+            x[:200],
+            validation_data=x[200:] if validation else None,
+            epochs=3,
+            verbose=0,
+            callbacks=callbacks,
+        )
+        states.append([*state_of(model), np.random.get_state()[1]])
+    assert all(np.array_equal(a, b) for a, b in zip(*states, strict=True))
+
+
+@pytest.mark.parametrize(
+    "update_freq", ["batch", 3, *(pytest.param(freq, marks=slow) for freq in ("epoch", 4, 1000))]
+)
+def test_no_update_freq_loses_a_scalar(update_freq, x, tmp_path):
+    """KERAS3 T17: Keras's own drops the losses of epochs, for most integers."""
+    model = make("dense")
+    fit(model, x, tmp_path, epochs=3, update_freq=update_freq)
+    for run in ("train", "validation"):
+        assert [step for step, _ in scalars(tmp_path, run, "epoch_loss")] == [0, 1, 2]
+    steps = [step for step, _ in scalars(tmp_path, "validation", "evaluation_loss_vs_iterations")]
+    assert steps == [4, 8, 12]
+    every = {"epoch": 1000, "batch": 1}.get(update_freq, update_freq)
+    batches = [step for step, _ in scalars(tmp_path, "train", "batch_loss")]
+    assert batches == list(range(every, 13, every))
+
+
+def test_a_second_fit_goes_on(x, tmp_path):
+    """KERAS3 T18: steps of batches and of epochs do not begin anew."""
+    model = make("dense")
+    for _ in range(2):
+        fit(model, x, tmp_path, epochs=2, update_freq="batch")
+    assert [step for step, _ in scalars(tmp_path, "train", "epoch_loss")] == [0, 1, 2, 3]
+    assert [step for step, _ in scalars(tmp_path, "train", "batch_loss")] == list(range(1, 17))
+
+
+def test_a_resumed_run_goes_on(x, tmp_path):
+    class Killed(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(tmp_path / "backup")
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(make("dense"), x, tmp_path / "logs", epochs=4, callbacks=[backup(), Killed()])
+    resumed = make("dense")
+    fit(resumed, x, tmp_path / "logs", epochs=4, callbacks=[backup()])
+    assert [step for step, _ in scalars(tmp_path / "logs", "train", "epoch_loss")] == [0, 1, 2, 3]
+
+
+def test_beta_of_a_schedule_and_learning_rate_are_written(x, tmp_path):
+    fit(make("dense"), x, tmp_path, epochs=3, callbacks=[KLWarmup(epochs=2)])
+    assert scalars(tmp_path, "train", "epoch_beta") == [(0, 0.0), (1, 0.5), (2, 1.0)]
+    rates = scalars(tmp_path, "train", "epoch_learning_rate")
+    assert [rate for _, rate in rates] == pytest.approx([0.001] * 3)
+
+
+def test_weights_of_one_name_have_tags_of_their_own(x, tmp_path):
+    """KERAS3 T15: in Keras's callback `hidden/kernel` of both networks share a tag."""
+    model = make("other names")
+    fit(model, x, tmp_path, epochs=1)
+    found = tags(tmp_path, "histograms")["train"]
+    assert {"weights/encoder/hidden/kernel", "weights/decoder/hidden/kernel"} <= found
+    assert "weights/encoder/hidden_1/kernel" in found
+
+
+def test_early_stopping_shows_the_best_weights(x, tmp_path):
+    stop = keras.callbacks.EarlyStopping("loss", mode="max", patience=1, restore_best_weights=True)
+    model = make("dense")
+    callback = TensorBoard(tmp_path)
+    model.fit(x[:200], validation_data=x[200:], epochs=9, verbose=0, callbacks=[callback, stop])
+    codes = np.loadtxt(tmp_path / "validation" / "latents.tsv")
+    np.testing.assert_allclose(codes, model.encode(x[200:]), rtol=1e-4, atol=1e-5)
+
+
+KINDS = {
+    "graph": "graph",
+    "scalars": "scalars",
+    "images": "images",
+    "histograms": "histograms",
+    "hparams": "hparams",
+    "text": "text",
+}
+
+
+@pytest.mark.parametrize(
+    "kind", ["graph", "projector", *(pytest.param(k, marks=slow) for k in KINDS if k != "graph")]
+)
+def test_each_kind_can_be_switched_off_and_stand_alone(kind, x, tmp_path):
+    def written(folder):
+        kinds = {r.kind for some in records(folder).values() for r in some} - {""}
+        return kinds | ({"projector"} if list(folder.rglob("projector_config.pbtxt")) else set())
+
+    fit(make("dense"), x, tmp_path / "without", epochs=1, skip=kind)
+    assert written(tmp_path / "without") == {*KINDS.values(), "projector"} - {kind}
+    others = {*KINDS, "projector"} - {kind}
+    fit(make("dense"), x, tmp_path / "alone", epochs=1, skip=tuple(others))
+    assert written(tmp_path / "alone") == {kind}
+
+
+def sources(x):
+    def generator():
+        while True:
+            yield (x[:50],)
+
+    return {
+        "arrays": {"x": x, "epochs": 1},
+        "dataset": {"x": batching.batches(x, 50, seed=1), "epochs": 1},
+        "generator": {"x": generator(), "epochs": 1, "steps_per_epoch": 2},
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "validation"),
+    [
+        ("arrays", "none"),
+        ("dataset", "none"),
+        ("generator", "none"),
+        ("generator", "dataset"),
+        pytest.param("dataset", "arrays", marks=slow),
+        pytest.param("arrays", "dataset", marks=slow),
+    ],
+)
+def test_data_of_every_kind(source, validation, x, tmp_path):
+    held_out = {
+        "none": None,
+        "arrays": x[:70],
+        "dataset": tf.data.Dataset.from_tensor_slices(x[:70]).batch(60),
+    }
+    arguments = sources(x)[source]
+    model = make("dense")
+    callbacks = [TensorBoard(tmp_path)]
+    model.fit(**arguments, validation_data=held_out[validation], verbose=0, callbacks=callbacks)
+    assert model.examples is None
+    assert {"graph", "scalars"} <= {r.kind for r in records(tmp_path)["train"]}
+    rows = {"none": {"arrays": 300, "dataset": 50}.get(source), "arrays": 70, "dataset": 60}
+    if rows[validation] is None:
+        text = next(r for r in records(tmp_path)["train"] if r.tag == "left_out")
+        assert "a generator gives none" in text.value.item().decode()
+        assert not list(tmp_path.rglob("latents.tsv"))
+        assert "reconstructions" not in tags(tmp_path, "images")["train"]
+    else:
+        run = "train" if validation == "none" else "validation"
+        assert len(np.loadtxt(tmp_path / run / "latents.tsv")) == rows[validation]
+
+
+def test_fit_keeps_at_most_1000_examples_and_forgets_them(x):
+    seen = {}
+
+    class Look(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            seen["examples"] = self.model.examples
+            seen["variables"] = len(self.model.variables)
+
+    model = make("dense")
+    many = np.tile(x, (5, 1, 1, 1))
+    model.fit(many, many[::-1], epochs=1, verbose=0, callbacks=[Look()])
+    assert seen["examples"].of == "train"
+    assert np.array_equal(seen["examples"].x, many[:1000])
+    assert np.array_equal(seen["examples"].y, many[::-1][:1000])
+    assert seen["variables"] == len(model.variables)
+    assert model.examples is None
+
+
+def test_a_denoising_model_shows_input_target_and_reconstruction(x, tmp_path):
+    model = make("dense")
+    noisy = np.clip(x + 0.3 * np.sign(np.sin(np.arange(x.size))).reshape(x.shape), 0, 1)
+    callbacks = [TensorBoard(tmp_path)]
+    model.fit(noisy, x, epochs=1, verbose=0, callbacks=callbacks)
+    (picture,) = (r.value for r in records(tmp_path)["train"] if r.tag == "reconstructions")
+    assert (int(picture[0]), int(picture[1])) == (16 * 9, 3 * 9)
+
+
+def test_models_never_built(x, tmp_path):
+    encoder = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)], name="e")
+    z = keras.layers.Dense(2)
+
+    class Encoder(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.network, self.mean, self.log_var = encoder, keras.layers.Dense(2), z
+
+        def call(self, x):
+            h = self.network(x)
+            return self.mean(h), self.log_var(h)
+
+    decoder = keras.Sequential([keras.layers.Dense(64), keras.layers.Reshape((8, 8, 1))])
+    model = VAE(Encoder(), decoder)
+    model.compile("adam")
+    model.fit(x, epochs=1, verbose=0, callbacks=[TensorBoard(tmp_path)])
+    (graph,) = (r.value for r in records(tmp_path)["train"] if r.kind == "graph")
+    check_is_tidy(graph, model.parts)
+
+
+def test_vectors_have_no_images_and_everything_else(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = VAE(*networks.dense((5,), 2, hidden=(4,)))
+    model.compile("adam")
+    x = np.random.default_rng(0).uniform(size=(40, 5))
+    model.fit(x, epochs=1, verbose=0, callbacks=[TensorBoard(tmp_path)])
+    kinds = {r.kind for some in records(tmp_path).values() for r in some} - {""}
+    assert kinds == {*KINDS.values()} - {"images"}
+    assert len(np.loadtxt(tmp_path / "train" / "latents.tsv")) == 40
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_labels_stand_in_the_order_of_the_examples(digits, tmp_path):
+    x, y = digits
+    model = make("dense")
+    fit(model, x, tmp_path, labels=[f"a {label}\n" for label in y[200:]])
+    lines = (tmp_path / "validation" / "labels.tsv").read_text().splitlines()
+    assert lines == [f"a {label}" for label in y[200:]]
+
+
+def test_two_runs_in_one_folder(x, tmp_path):
+    for name, beta in (("first", 1.0), ("second", 4.0)):
+        model = make("dense")
+        model.beta = beta
+        fit(model, x, tmp_path / name)
+    found = records(tmp_path)
+    for name in ("first", "second"):
+        assert {f"{name}", f"{name}/train", f"{name}/validation"} <= set(found)
+        assert found[f"{name}/train"]
+
+
+def test_a_folder_that_cannot_be_written_costs_a_sentence_and_no_weight(x, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    states = []
+    for callbacks in ([], [TensorBoard(tmp_path / "file" / "logs")]):
+        model = make("dense")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(x, epochs=2, verbose=0, callbacks=callbacks)
+        states.append(state_of(model))
+        said = [str(w.message) for w in caught if "TensorBoard cannot write" in str(w.message)]
+        assert len(said) == len(callbacks)
+    assert "Training goes on without" in said[0]
+    assert "\n" not in said[0]
+    assert all(np.array_equal(a, b) for a, b in zip(*states, strict=True))
+
+
+def test_weights_that_are_not_finite_stop_nothing(x, tmp_path):
+    model = make("dense")
+    model.ensure_built()
+    kernel = model.decoder.layers[1].kernel
+    kernel.assign(np.full(kernel.shape, np.nan))
+    fit(model, x, tmp_path)
+    assert np.isnan(scalars(tmp_path, "train", "epoch_loss")[-1][1])
+    assert "weights/decoder/hidden_1/kernel" not in tags(tmp_path, "histograms")["train"]
+
+
+def test_profile_batch(x, tmp_path):
+    """KERAS3 T23."""
+    model = make("dense")
+    model.fit(x, epochs=1, verbose=0, callbacks=[TensorBoard(tmp_path, profile_batch=(2, 4))])
+    assert list((tmp_path / "train" / "plugins" / "profile").rglob("*.xplane.pb"))
+    assert scalars(tmp_path, "train", "epoch_loss")
+
+
+def test_keras_arguments_keep_their_place(x, tmp_path):
+    import inspect
+
+    ours = list(inspect.signature(TensorBoard.__init__).parameters.values())
+    theirs = list(inspect.signature(keras.callbacks.TensorBoard.__init__).parameters.values())
+    assert [str(p) for p in ours[: len(theirs)]] == [str(p) for p in theirs]
+    callback = TensorBoard(
+        tmp_path,
+        histogram_freq=1,
+        write_images=True,
+        write_steps_per_second=True,
+        embeddings_freq=1,
+    )
+    model = make("dense")
+    model.fit(x, epochs=4, verbose=0, callbacks=[callback])
+    steps = [
+        r.step for r in records(tmp_path)["train"] if r.tag == "weights/encoder/hidden_1/kernel"
+    ]
+    assert steps == [0, 1, 2, 3]
+    assert "weights/encoder/hidden_1/kernel/image" in tags(tmp_path, "images")["train"]
+    assert len(scalars(tmp_path, "train", "epoch_steps_per_second")) == 4
+    without = TensorBoard(tmp_path / "other", write_graph=False)
+    model.fit(x, epochs=1, verbose=0, callbacks=[without])
+    assert not tags(tmp_path / "other", "graph")
+
+
+def test_what_the_callback_takes_from_keras_is_still_there():
+    """Private names of Keras, all that are used; a version without them fails here, and says so."""
+    callback = keras.callbacks.TensorBoard()
+    for name in ("_writers", "_should_trace", "_log_weight_as_image"):
+        assert hasattr(callback, name), f"Keras's TensorBoard has no {name} any more"
+    source = (pathlib.Path(__file__).parents[2] / "keras_vae/callbacks/tensorboard.py").read_text()
+    assert "self._log_weight_as_image" in source
+
+
+def test_bad_input_gets_a_sentence(x, tmp_path):
+    with pytest.raises(ValueError, match=r"skip has \['graphs'\]; the kinds are"):
+        TensorBoard(tmp_path, skip="graphs")
+    with pytest.raises(ValueError, match="expected the name of one file"):
+        TensorBoard(tmp_path, embeddings_metadata={"layer": "file"})
+    model = make("dense")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="There are 7 labels for 100 examples"):
+        fit(model, x, tmp_path, labels=np.zeros(7))
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    plain.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=r"take keras\.callbacks\.TensorBoard"):
+        plain.fit(np.zeros((4, 2)), np.zeros(4), verbose=0, callbacks=[TensorBoard(tmp_path)])
