@@ -31,9 +31,9 @@ def _never_stops_training(hook):
                 hook(self, *args, **kwargs)
         except (OSError, tf.errors.OpError) as error:
             self._refused = True
-            reason = str(error).strip().splitlines()[0]
+            reason = str(error).splitlines()[0].split("; ")[-1]  # TensorFlow's comes last
             warnings.warn(
-                f"TensorBoard cannot write to {self.log_dir}: {reason} Training goes on without.",
+                f"TensorBoard cannot write to {self.log_dir}: {reason}. Training goes on without.",
                 stacklevel=2,
             )
 

@@ -150,8 +150,7 @@ def _settings(model, params):
     for name, value in optimizer.get_config().items():
         if name != "name":
             values[name if name == "learning_rate" else f"optimizer.{name}"] = value
-    values["learning_rate"] = float(optimizer.learning_rate)
-    values |= {name: params.get(name) for name in ("epochs", "steps")}
+    values |= state(model) | {name: params.get(name) for name in ("epochs", "steps")}
     return {k: v for k, v in values.items() if isinstance(v, (bool, int, float, str))}
 
 

@@ -1,7 +1,10 @@
 """`vae.fit(x, validation_data=x_test, callbacks=[callbacks.TensorBoard("logs")])`."""
 
 import collections
+import inspect
 import pathlib
+import subprocess
+import sys
 import warnings
 
 import keras
@@ -399,6 +402,40 @@ def test_a_folder_that_cannot_be_written_costs_a_sentence_and_no_weight(x, tmp_p
     assert all(np.array_equal(a, b) for a, b in zip(*states, strict=True))
 
 
+@slow
+def test_a_full_disk_costs_a_sentence_and_no_weight(tmp_path):
+    """In a process of its own, since no file may grow beyond a limit; at each place of the fit."""
+    code = f"""
+import resource, warnings
+import numpy as np
+from keras_vae import datasets
+from keras_vae.callbacks import TensorBoard
+from tests.callbacks.models import make, state_of
+
+(x, _), _ = datasets.load_digits(limit=300)
+states = []
+for limit in (None, 0, 1_000, 30_000, 170_000):
+    model = make("dense")
+    callbacks = [] if limit is None else [TensorBoard(f"{tmp_path}/{{limit}}")]
+    soft = resource.RLIM_INFINITY if limit is None else limit
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
+        model.fit(x, epochs=4, verbose=0, callbacks=callbacks)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    said = [str(w.message) for w in caught if "File too large. Training goes on" in str(w.message)]
+    assert len(said) == len(callbacks), said
+    states.append(state_of(model))
+    assert all(np.array_equal(a, b) for a, b in zip(states[0], states[-1], strict=True))
+print("fine")
+"""
+    root = pathlib.Path(__file__).parents[2]
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=False
+    )
+    assert result.stdout.endswith("fine\n"), result.stderr
+
+
 def test_weights_that_are_not_finite_stop_nothing(x, tmp_path):
     model = make("dense")
     model.ensure_built()
@@ -418,8 +455,6 @@ def test_profile_batch(x, tmp_path):
 
 
 def test_keras_arguments_keep_their_place(x, tmp_path):
-    import inspect
-
     ours = list(inspect.signature(TensorBoard.__init__).parameters.values())
     theirs = list(inspect.signature(keras.callbacks.TensorBoard.__init__).parameters.values())
     assert [str(p) for p in ours[: len(theirs)]] == [str(p) for p in theirs]
