@@ -1,6 +1,6 @@
 """Images a second of `fit`, beside loops written by hand.
 
-    python benchmarks/throughput.py            about twelve minutes on two cores
+    python benchmarks/throughput.py            about a quarter of an hour on two cores
 
 In one process, by turns, on MNIST as a plain array (from `$KERAS_HOME`, else downloaded):
 
@@ -11,11 +11,14 @@ In one process, by turns, on MNIST as a plain array (from `$KERAS_HOME`, else do
   a gather of shuffled indices, no metrics
 - the same loop in PyTorch, where it is installed
 
+And a fit of ten epochs of the dense model with and without `callbacks.TensorBoard`.
+
 All with the same sizes of networks, Adam and batches. The table goes to `benchmarks/results/`.
 """
 
 import argparse
 import pathlib
+import tempfile
 
 import keras
 import numpy as np
@@ -23,7 +26,7 @@ import tensorflow as tf
 from example_vae import ExampleVAE
 from timing import by_turns, print_table, summary
 
-from keras_vae import VAE, datasets, networks, results
+from keras_vae import VAE, callbacks, datasets, networks, results
 
 try:
     import torch
@@ -42,6 +45,7 @@ NETWORKS = {  # title, networks, epochs of each call
 FIT, DEFAULTS = "fit, as recommended", "fit, steps_per_execution=1"
 EXAMPLE, EXAMPLE_64 = "(a) Keras example", "(a), steps_per_execution=64"
 BY_HAND, IN_TORCH = "(b) TensorFlow by hand", "PyTorch by hand"
+WATCHED = "fit, with TensorBoard"
 
 
 def library(make_networks, x, epochs, **settings):
@@ -149,9 +153,35 @@ def measure(network, x, rounds):
     return {"network": title, "epochs": epochs, "rows": rows}
 
 
+def watched(make_networks, x, epochs, folder):
+    vae = VAE(*make_networks(), seed=0)
+    vae.compile(optimizer="adam", steps_per_execution=64)
+
+    def run():
+        board = callbacks.TensorBoard(tempfile.mkdtemp(dir=folder))
+        vae.fit(x, batch_size=BATCH_SIZE, epochs=epochs, verbose=0, callbacks=[board])
+
+    return run
+
+
+def measure_tensorboard(x, rounds, epochs=10):
+    """What the callback costs with its defaults: one folder of logs for each fit, all kinds."""
+    title, make, _ = NETWORKS["dense"]
+    with tempfile.TemporaryDirectory() as folder:
+        contenders = {
+            FIT: library(make, x, epochs, steps_per_execution=64),
+            WATCHED: watched(make, x, epochs, folder),
+        }
+        times = by_turns(contenders, rounds)
+    rows = summary(times, {name: len(x) * epochs for name in contenders}, FIT)
+    print_table(f"{title}, {epochs} epochs a fit; ratios to the fit without", rows, "images")
+    return {"network": title, "epochs": epochs, "rows": rows}
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    everything = [*NETWORKS, "tensorboard"]
+    parser.add_argument("--what", nargs="+", choices=everything, default=everything)
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
@@ -161,7 +191,12 @@ if __name__ == "__main__":
 
     (x_train, _), _ = datasets.load_mnist()
     x_train = np.ascontiguousarray(x_train[: arguments.images])
-    found = {name: measure(name, x_train, arguments.rounds) for name in arguments.networks}
+    found = {
+        name: measure_tensorboard(x_train, arguments.rounds)
+        if name == "tensorboard"
+        else measure(name, x_train, arguments.rounds)
+        for name in arguments.what
+    }
     results.write(
         arguments.output / "throughput.json",
         found,

@@ -1,5 +1,7 @@
 """Figures show what they are given: pixels are compared, not only types."""
 
+from types import SimpleNamespace
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -110,3 +112,76 @@ def test_rows_of_unequal_length_are_refused():
     x = np.zeros((5, 8, 8, 1))
     with pytest.raises(ValueError, match="they must be as many"):
         plotting.reconstructions(x, {"few": x[:3]}, n=4)
+
+
+def graph_of(*edges):
+    """A graph from lines such as "loss/kl/Sum: encoder/dense/MatMul, loss/kl/axes"."""
+    nodes = []
+    for edge in edges:
+        name, _, sources = edge.partition(": ")
+        op = {"x": "Placeholder", "axes": "Const"}.get(name.split("/")[-1], "Op")
+        nodes.append(
+            SimpleNamespace(name=name, op=op, input=sources.split(", ") if sources else [])
+        )
+    return SimpleNamespace(node=nodes)
+
+
+CHAIN = graph_of(
+    "input/x",
+    "encoder/first/MatMul: input/x",
+    "encoder/cast: encoder/first/MatMul:0",
+    "encoder/mean/MatMul: encoder/cast",
+    "encoder/log_var/MatMul: encoder/cast",
+    "loss/kl/axes",
+    "loss/kl/Sum: encoder/mean/MatMul, encoder/log_var/MatMul, ^loss/kl/axes",
+    "loss/reconstruction/Sum: input/x, encoder/mean/MatMul",
+    "loss/add: loss/kl/Sum, loss/reconstruction/Sum",
+    "backward/loss/Mul: loss/add",
+)
+
+
+def test_model_graph_reads_from_bottom_to_top():
+    figure = plotting.model_graph(CHAIN, title="a chain")
+    (axes,) = figure.axes
+    heights = {text.get_text(): text.get_position()[1] for text in axes.texts if text.get_text()}
+    parts = ["input", "encoder", "loss", "backward"]
+    assert sorted(parts, key=heights.get) == parts
+    inside = ["x", "first", "mean", "log_var", "kl", "reconstruction"]
+    assert set(heights) == {*parts, *inside}  # "loss" inside of backward is one name with the part
+    assert heights["first"] < heights["mean"] == heights["log_var"] < heights["kl"]
+    assert heights["kl"] == heights["reconstruction"]
+    arrows = [text for text in axes.texts if not text.get_text()]
+    assert len(arrows) == 4  # input to encoder and to loss, encoder to loss, loss to backward
+
+
+def test_boxes_of_a_model_graph_lie_inside_of_their_part_or_apart():
+    (axes,) = plotting.model_graph(CHAIN).axes
+    boxes = [patch.get_path().get_extents() for patch in axes.patches]
+    boxes = [box for box in boxes if box.width > 0.5]
+    assert len(boxes) == 4 + 7
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            over = min(a.x1, b.x1) > max(a.x0, b.x0) and min(a.y1, b.y1) > max(a.y0, b.y0)
+            inside = b.x0 < a.x0 and a.x1 < b.x1 and b.y0 < a.y0 and a.y1 < b.y1
+            around = a.x0 < b.x0 and b.x1 < a.x1 and a.y0 < b.y0 and b.y1 < a.y1
+            assert not over or inside or around
+
+
+def test_model_graph_of_nothing_says_so():
+    with pytest.raises(ValueError, match=r"tidy_graph\(model\)"):
+        plotting.model_graph(graph_of())
+
+
+def test_tiles_without_a_gap_are_the_images(images):
+    picture = plotting.tiled(images[:6], columns=3, gap=0)
+    assert picture.shape == (8, 15, 1)
+    np.testing.assert_array_equal(picture[4:, 10:], images[5])
+
+
+def test_the_grid_of_latents_holds_equal_shares_of_the_prior():
+    stats = pytest.importorskip("scipy.stats")
+    points = plotting.prior_quantiles(4)
+    np.testing.assert_allclose(stats.norm.cdf(points), [0.125, 0.375, 0.625, 0.875], atol=1e-6)
+    grid = plotting.latent_grid(points)
+    assert grid.shape == (16, 2)
+    np.testing.assert_array_equal(grid[0], [points[0], points[-1]])  # above, on the left

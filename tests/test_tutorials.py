@@ -71,6 +71,21 @@ def test_01_on_mnist_trains_the_network_of_the_thesis_too():
     assert "0.171" in output
 
 
+def test_02_tensorboard():
+    output, folder = run("02_tensorboard.py")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    names = ("latent2", "latent8", "latent8_beta4")
+    assert set(metrics) == {
+        f"{name}_{key}" for name in names for key in ("elbo", "kl_loss", "active_units")
+    }
+    assert f"tensorboard --logdir {folder / 'logs'}" in output
+    pictures = {path.stem for path in folder.glob("*.png")}
+    assert pictures == {"01_graph", "02_graph_inference", "03_graph_generation", "04_history"}
+    for name in names:
+        assert list((folder / "logs" / name / "train").glob("events.out.tfevents*"))
+        assert (folder / "logs" / name / "validation" / "labels.tsv").exists()
+
+
 @pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("jupytext", "nbconvert", "ipykernel"))),
     reason='jupytext is not there: pip install ".[notebook]"',

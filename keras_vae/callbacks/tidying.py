@@ -40,7 +40,7 @@ class _Node:
         self.definition = definition
         self.path = _folded(definition.name, scopes)
         self.part = self.path.split("/")[0]
-        self.sources, self.readers = [], []
+        self.edges, self.readers = [], []  # edges: (as the definition has it, source)
         self.feeds_network = False
 
     def stand_under(self, part):
@@ -55,8 +55,9 @@ def _read(graph, scopes):
     definitions = graph.as_graph_def(add_shapes=True).node
     nodes = {n.name: _Node(n, scopes) for n in definitions if n.name not in results}
     for node in nodes.values():
-        node.sources = [nodes[_name(edge)] for edge in node.definition.input]
-        for source in node.sources:
+        edges = [edge for edge in node.definition.input if _name(edge) in nodes]
+        node.edges = [(edge, nodes[_name(edge)]) for edge in edges]
+        for _, source in node.edges:
             source.readers.append(node)
     return nodes
 
@@ -65,13 +66,13 @@ def _give_parts(nodes, parts):
     networks = before_loss(parts)
     for node in reversed(nodes.values()):
         if node.feeds_network or node.part in networks:
-            for source in node.sources:
+            for _, source in node.edges:
                 source.feeds_network = True
     for node in nodes.values():  # sources come first
         if node.definition.op == "Placeholder" and "/" not in node.definition.name:
             node.stand_under("input")  # an argument
         elif node.part not in parts and node.feeds_network:
-            made_from = [parts.index(source.part) for source in node.sources]
+            made_from = [parts.index(source.part) for _, source in node.edges]
             node.stand_under(parts[max(made_from, default=0)])
         elif node.part not in parts:
             node.stand_under("loss" if "loss" in parts else parts[-1])
@@ -108,7 +109,7 @@ def _written(nodes, parts):
         new.name, new.device = node.path, new.device or device
         new.input[:] = [
             edge.replace(_name(edge), source.path, 1)
-            for edge, source in zip(node.definition.input, node.sources, strict=True)
+            for edge, source in node.edges
             if source in kept and not (late and source.part in before_loss(parts))
         ]
         new.attr.pop("_class", None)

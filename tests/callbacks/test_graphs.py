@@ -58,7 +58,7 @@ def check_is_tidy(graph, parts):
     [(name, setting) for name in MODELS for setting in ("plain", "float16")]
     + [("conv", setting) for setting in SETTINGS if setting not in ("plain", "float16")],
 )
-def test_every_view_of_every_model_is_tidy(name, setting):
+def test_every_view_of_every_model_is_tidy_keras3_t1_t5(name, setting):
     model = make(name, **SETTINGS[setting])
     graph = tidy_graph(model)
     check_is_tidy(graph, model.parts)

@@ -173,8 +173,8 @@ def test_logging_changes_no_bit(name, settings, validation, x, tmp_path):
 @pytest.mark.parametrize(
     "update_freq", ["batch", 3, *(pytest.param(freq, marks=slow) for freq in ("epoch", 4, 1000))]
 )
-def test_no_update_freq_loses_a_scalar(update_freq, x, tmp_path):
-    """KERAS3 T17: Keras's own drops the losses of epochs, for most integers."""
+def test_no_update_freq_loses_a_scalar_keras3_t17(update_freq, x, tmp_path):
+    """Keras's own drops the losses of epochs, for most integers."""
     model = make("dense")
     fit(model, x, tmp_path, epochs=3, update_freq=update_freq)
     for run in ("train", "validation"):
@@ -186,8 +186,8 @@ def test_no_update_freq_loses_a_scalar(update_freq, x, tmp_path):
     assert batches == list(range(every, 13, every))
 
 
-def test_a_second_fit_goes_on(x, tmp_path):
-    """KERAS3 T18: steps of batches and of epochs do not begin anew."""
+def test_a_second_fit_goes_on_keras3_t18(x, tmp_path):
+    """Steps of batches and of epochs do not begin anew."""
     model = make("dense")
     for _ in range(2):
         fit(model, x, tmp_path, epochs=2, update_freq="batch")
@@ -218,8 +218,8 @@ def test_beta_of_a_schedule_and_learning_rate_are_written(x, tmp_path):
     assert [rate for _, rate in rates] == pytest.approx([0.001] * 3)
 
 
-def test_weights_of_one_name_have_tags_of_their_own(x, tmp_path):
-    """KERAS3 T15: in Keras's callback `hidden/kernel` of both networks share a tag."""
+def test_weights_of_one_name_have_tags_of_their_own_keras3_t8_t15(x, tmp_path):
+    """In Keras's callback `hidden/kernel` of both networks share a tag."""
     model = make("other names")
     fit(model, x, tmp_path, epochs=1)
     found = tags(tmp_path, "histograms")["train"]
@@ -446,8 +446,7 @@ def test_weights_that_are_not_finite_stop_nothing(x, tmp_path):
     assert "weights/decoder/hidden_1/kernel" not in tags(tmp_path, "histograms")["train"]
 
 
-def test_profile_batch(x, tmp_path):
-    """KERAS3 T23."""
+def test_profile_batch_writes_a_profile_keras3_t23(x, tmp_path):
     model = make("dense")
     model.fit(x, epochs=1, verbose=0, callbacks=[TensorBoard(tmp_path, profile_batch=(2, 4))])
     assert list((tmp_path / "train" / "plugins" / "profile").rglob("*.xplane.pb"))
