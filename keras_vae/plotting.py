@@ -279,14 +279,15 @@ def tiled(images, columns, gap=None):
         gap: int. Pixels below and to the right of each. Defaults to `None`, some that suit.
 
     Returns:
-        float array `(rows * (height + gap), columns * (width + gap), channels)`.
+        array `(rows * (height + gap), columns * (width + gap), channels)`.
     """
     images = _with_channels(images)
     n, height, width, channels = images.shape
     down, right = (_gap(size) if gap is None else gap for size in (height, width))
     rows = -(-n // columns)
     paper = 0.0 if channels == 1 else 1.0  # ink is dark where there is one channel
-    tiles = np.full((rows * columns, height + down, width + right, channels), paper)
+    shape = (rows * columns, height + down, width + right, channels)
+    tiles = np.full(shape, paper, images.dtype)
     tiles[:n, :height, :width] = images
     tiles = tiles.reshape(rows, columns, *tiles.shape[1:]).transpose(0, 2, 1, 3, 4)
     return tiles.reshape(rows * (height + down), -1, channels)

@@ -39,7 +39,6 @@ epochs = arguments.epochs or (40 if small else 10)
 logs = arguments.output / "logs"
 
 keras.utils.set_random_seed(0)
-shutil.rmtree(logs, ignore_errors=True)  # of an earlier run
 arguments.output.mkdir(parents=True, exist_ok=True)
 
 
@@ -101,7 +100,8 @@ show(plotting.model_graph(generation, title="generation: p(z) to p(x|z)"), "03_g
 
 # %%
 def train(vae, name, *more):
-    board = callbacks.TensorBoard(logs / name, labels=y_test[:1000])
+    shutil.rmtree(logs / name, ignore_errors=True)  # of an earlier run
+    board = callbacks.TensorBoard(logs / name, labels=y_test)
     return vae.fit(
         x_train,
         epochs=epochs,

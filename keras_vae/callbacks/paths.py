@@ -8,13 +8,19 @@ import re
 
 
 def variables_by_path(model):
-    """{path: variable} of all layers, as 'encoder/hidden_1/kernel'."""
-    paths = {
-        id(variable): (path, variable.path.split(f"{layer.name}/", 1)[-1], variable)
-        for path, layer in layers_by_path(model).items()  # the innermost owner comes last
-        for variable in layer.variables
-    }
-    return {f"{path}/{name}".replace(":", "_"): variable for path, name, variable in paths.values()}
+    """{path: variable}, as 'encoder/hidden_1/kernel'; the model's own by their names alone."""
+    places = {id(v): (v.name, v) for v in model.weights}
+    for path, layer in layers_by_path(model).items():  # the innermost owner comes last
+        for variable in layer.variables:
+            name = variable.path.split(f"{layer.name}/", 1)[-1]
+            places[id(variable)] = f"{path}/{name}", variable
+    paths = {}
+    for path, variable in places.values():
+        path = path.replace(":", "_")
+        while path in paths:  # two layers of one name in a network
+            path += "_1"
+        paths[path] = variable
+    return paths
 
 
 def layers_by_path(model):

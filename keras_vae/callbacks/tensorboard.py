@@ -4,10 +4,9 @@ vae.fit(x, validation_data=x_test, callbacks=[callbacks.TensorBoard("logs/first"
 tensorboard --logdir logs
 """
 
-import functools
+import contextlib
 import os
 import time
-import warnings
 
 import keras
 import numpy as np
@@ -15,29 +14,11 @@ import tensorflow as tf
 
 from keras_vae.callbacks import views
 from keras_vae.callbacks.graphs import tidy_graph
+from keras_vae.callbacks.guard import of_kind, reason_of
 
 KINDS = ("graph", "scalars", "images", "histograms", "projector", "hparams", "text")
 # TensorBoard first draws the first run by name that has a graph.
 _RUNS = {"training": "train", "inference": "views/inference", "generation": "views/generation"}
-
-
-def _never_stops_training(hook):
-    """A folder or a disk that refuses ends the logging, with one sentence, and nothing else."""
-
-    @functools.wraps(hook)
-    def guarded(self, *args, **kwargs):
-        try:
-            if not self._refused:
-                hook(self, *args, **kwargs)
-        except (OSError, tf.errors.OpError) as error:
-            self._refused = True
-            reason = str(error).splitlines()[0].split("; ")[-1]  # TensorFlow's comes last
-            warnings.warn(
-                f"TensorBoard cannot write to {self.log_dir}: {reason}. Training goes on without.",
-                stacklevel=2,
-            )
-
-    return guarded
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
@@ -48,23 +29,24 @@ class TensorBoard(keras.callbacks.TensorBoard):
     the projector at the end. What is made from data comes from the examples that `fit` keeps: at
     most 1,000 rows, of the validation data where there are any.
 
-    Keras's arguments keep their meaning, but: steps count the epochs that the model has seen, so
-    that a resumed or second `fit` goes on; no `update_freq` loses a scalar; weights of encoder and
-    decoder never share a tag; `histogram_freq` and `embeddings_freq` add to what is written by
-    default, and the projector shows latents.
+    Keras's arguments keep their meaning, but for these: steps of epochs count what the model has
+    seen, steps of batches the optimizer's updates, so that a resumed or second `fit` goes on; no
+    `update_freq` loses an epoch; weights of encoder and decoder never share a tag;
+    `histogram_freq` and `embeddings_freq` add to what is written by default, and the projector
+    shows latents; `write_steps_per_second` does so by epoch.
 
     Args:
         log_dir: str or path. One folder for each training, side by side in that of TensorBoard.
-        embeddings_metadata: str. A file for the projector in the place of `labels`.
-        labels: array. What the projector writes at the examples, in their order. Defaults to
-            `None`: y, where it holds one integer for each row.
+        embeddings_metadata: str. A file for the projector in the place of `labels`; it is copied.
+        labels: array. What the projector writes at the examples: one label for each row of the
+            validation data, or of the training data where there are none; of a dataset for each
+            row of its first batch. Defaults to `None`: y, where it is one integer for each row.
         skip: str or tuple of str. Kinds to leave out, among `"graph"`, `"scalars"`, `"images"`,
             `"histograms"`, `"projector"`, `"hparams"` and `"text"`. Defaults to `()`.
-        histogram_freq, write_graph, write_images, write_steps_per_second, update_freq,
-            profile_batch, embeddings_freq: Keras's.
+        Others: as Keras's.
 
     Raises:
-        ValueError: a kind is unknown, or the labels are not as many as the examples.
+        ValueError: a kind is unknown, or the labels are not as many as the rows.
         TypeError: the model is none of this library.
     """
 
@@ -89,99 +71,94 @@ class TensorBoard(keras.callbacks.TensorBoard):
             raise ValueError(f"skip has {sorted(unknown)}; the kinds are {KINDS}.")
         if isinstance(embeddings_metadata, dict):
             raise ValueError("embeddings_metadata is a dict; expected the name of one file.")
+        if update_freq not in ("epoch", "batch") and not isinstance(update_freq, int):
+            raise ValueError(f"update_freq is {update_freq!r}; expected 'epoch', 'batch' or int.")
         self.kinds = set(KINDS) - skip - (set() if write_graph else {"graph"})
         self.histogram_freq = histogram_freq
         self.write_images = write_images
         self.write_steps_per_second = write_steps_per_second
-        self.batch_freq = {"epoch": 0, "batch": 1}.get(update_freq, update_freq)
-        self.projector_freq = embeddings_freq
-        self.metadata = embeddings_metadata
+        self.embeddings_metadata = embeddings_metadata
         self.labels = labels
-        self._refused = False  # by the disk
+        # Not under Keras's names, by which its own code would write too.
+        self._batch_freq = {"epoch": 0, "batch": 1}.get(update_freq, update_freq)
+        self._projector_freq = embeddings_freq
+        self._on = set()
 
     def set_model(self, model):
         if not hasattr(model, "objective"):
-            name = type(model).__name__
-            raise TypeError(f"{name} is no model of keras_vae; take keras.callbacks.TensorBoard.")
+            given = type(model).__name__
+            raise TypeError(f"{given} is no model of keras_vae; take keras.callbacks.TensorBoard.")
         super().set_model(model)
+        self._on = self.kinds | ({"profile"} if self._should_trace else set())
 
     def on_train_begin(self, logs=None):
-        self._examples, self._last_step, self._refused = self.model.examples, None, False
-        if self.labels is not None and self._examples is not None:
-            rows = len(self._examples.x)
-            if len(self.labels) != rows and not len(self.labels) > rows == 1000:  # the most kept
-                raise ValueError(f"There are {len(self.labels)} labels for {rows} examples.")
-        self._begin()
-
-    @_never_stops_training
-    def _begin(self):
-        super().on_train_begin()
-        self._next_batch = int(self.model.optimizer.iterations) + self.batch_freq
-        missing = self._graphs() if "graph" in self.kinds else []
+        self._examples, self._last_step, self._shown_step = self.model.fit_examples, None, None
+        rows = None if self._examples is None else self._examples.rows
+        if rows and self.labels is not None and len(self.labels) != rows:
+            raise ValueError(f"There are {len(self.labels)} labels for {rows} rows of examples.")
+        self._next_batch = self._iterations() + self._batch_freq
+        self._profile(super().on_train_begin)
+        missing = self._graphs() or []
         if self._examples is None:
-            missing.append("what needs examples: a generator gives none; pass validation_data")
-        if "hparams" in self.kinds:
-            with self._run(""):
-                trial = os.path.basename(os.path.abspath(self.log_dir))
-                views.write_hparams(self.model, self.params, trial)
-        if "text" in self.kinds:
-            with self._run("train"):
-                for tag, text in views.texts(self.model, missing).items():
-                    tf.summary.text(tag, text)
+            none = "neither generators nor datasets of unknown size give any"
+            missing.append(f"what needs examples, as reconstructions and projector: {none}")
+        self._hparams()
+        self._texts(missing)
 
-    @_never_stops_training
     def on_train_batch_begin(self, batch, logs=None):
-        if self._should_trace:  # profile_batch
-            super().on_train_batch_begin(batch, logs)
+        if self._should_trace:
+            self._profile(super().on_train_batch_begin, batch, logs)
 
-    @_never_stops_training
     def on_train_batch_end(self, batch, logs=None):
         if self._should_trace:
-            super().on_train_batch_end(batch, logs)
-        if self.batch_freq and "scalars" in self.kinds:
-            step = int(self.model.optimizer.iterations)
-            if step >= self._next_batch:
-                self._next_batch = step + self.batch_freq
-                self._write_scalars("train", step, {f"batch_{k}": v for k, v in logs.items()})
+            self._profile(super().on_train_batch_end, batch, logs)
+        if self._batch_freq and self._iterations() >= self._next_batch:
+            self._next_batch = self._iterations() + self._batch_freq
+            values = {f"batch_{name}": value for name, value in logs.items()}
+            self._scalars("train", self._iterations(), values)
 
     def on_test_begin(self, logs=None):
         """Nothing; Keras's makes an empty file."""
 
-    @_never_stops_training
     def on_test_end(self, logs=None):
-        if "scalars" in self.kinds:
-            super().on_test_end(logs)
+        if self.model.optimizer is not None:
+            values = {f"evaluation_{name}_vs_iterations": value for name, value in logs.items()}
+            self._scalars("validation", self._iterations(), values)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch_start = time.perf_counter(), int(self.model.optimizer.iterations)
+        self._start = time.perf_counter(), self._iterations()
 
-    @_never_stops_training
     def on_epoch_end(self, epoch, logs=None):
         step, epochs = self.model.epochs_seen - 1, self.params["epochs"]
         if self._last_step is None:  # the first epoch: again at half-time, and in `after_fit`
             self._occasions = {epoch, (epoch + epochs) // 2 - 1} - {epochs - 1}
-        self._last_step = step
-        if "scalars" in self.kinds:
-            self._scalars(step, logs or {})
-        if epoch in self._occasions:
-            self._look(step)
-        elif self.histogram_freq and epoch % self.histogram_freq == 0 and epoch < epochs - 1:
+        self._last_step, self._found = step, None
+        self._epoch(step, dict(logs or {}))
+        often = self.histogram_freq and epoch % self.histogram_freq == 0 and epoch < epochs - 1
+        if epoch in self._occasions or often:
             self._histograms(step)
-        if self.projector_freq and epoch % self.projector_freq == 0:
+        if epoch in self._occasions:
+            self._shown_step = step
+            self._images(step)
+        if self._projector_freq and epoch % self._projector_freq == 0:
             self._projector()
-        for writer in self._writers.values():
-            writer.flush()
 
     def on_train_end(self, logs=None):
         """Nothing yet: in `after_fit`, a training that was stopped has its best weights back."""
 
-    @_never_stops_training
     def after_fit(self):
-        """Called by `fit` at its very end."""
+        self._found = None
         if self._last_step is not None:
-            self._look(self._last_step)
+            if self._last_step != self._shown_step:
+                self._histograms(self._last_step)
+                self._images(self._last_step)
             self._projector()
-        super().on_train_end()
+        self._examples = self._found = None
+        with contextlib.suppress(OSError, tf.errors.OpError):  # of which has been told
+            super().on_train_end()
+
+    def _iterations(self):
+        return int(views.number(self.model.optimizer.iterations))
 
     def _run(self, name, step=0):
         """The writer of a run, as a context; Keras's own where it has one: one file for a run."""
@@ -190,57 +167,83 @@ class TensorBoard(keras.callbacks.TensorBoard):
             self._writers[key] = tf.summary.create_file_writer(os.path.join(self.log_dir, name))
         return self._writers[key].as_default(step)
 
+    def _latents(self):
+        """What `views.latents` gives of the examples, once for each state of the model."""
+        if self._found is None and self._examples is not None:
+            self._found = views.latents(self.model, self._examples)
+        return self._found
+
+    @of_kind("profile")
+    def _profile(self, hook, *args):
+        hook(*args)
+
+    @of_kind("graph")
     def _graphs(self):
         """Write each view of the model; returns those that it has not, with the reason."""
         missing = []
-        x, y, _ = self._examples or (None, None, None)
+        x, y, *_ = self._examples or (None, None)
         for view, run in _RUNS.items():
             try:
                 graph = tidy_graph(self.model, view, x, y)
-            except (TypeError, ValueError) as error:  # an Autoencoder generates nothing
-                missing.append(f"the graph of {view}: {str(error).splitlines()[0]}")
+            except Exception as error:  # an Autoencoder generates nothing
+                missing.append(f"the graph of {view}: {reason_of(error)}")
             else:
                 with self._run(run):
                     tf.summary.graph(graph)
         return missing
 
-    def _write_scalars(self, run, step, values):
-        with self._run(run, step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
+    @of_kind("hparams")
+    def _hparams(self):
+        with self._run(""):
+            views.write_hparams(self.model, self.params, trial=self.log_dir)
 
-    def _scalars(self, step, logs):
-        logs = logs | views.state(self.model)
+    @of_kind("text")
+    def _texts(self, missing):
+        with self._run("train"):
+            for tag, text in views.texts(self.model, missing).items():
+                tf.summary.text(tag, text)
+
+    @of_kind("scalars")
+    def _scalars(self, run, step, values):
+        with self._run(run, step):
+            for tag, value in values.items():
+                tf.summary.scalar(tag, value)
+
+    @of_kind("scalars")
+    def _epoch(self, step, logs):
+        logs |= views.state(self.model)
         if self.write_steps_per_second:
-            started, steps = self._epoch_start
-            done = int(self.model.optimizer.iterations) - steps
-            logs["steps_per_second"] = done / (time.perf_counter() - started)
+            started, before = self._start
+            seconds = time.perf_counter() - started
+            logs["steps_per_second"] = (self._iterations() - before) / seconds
+        runs = {"train": {}, "validation": {}}
         for name, value in logs.items():
             run = "validation" if name.startswith("val_") else "train"
-            self._write_scalars(run, step, {f"epoch_{name.removeprefix('val_')}": value})
-        if self._examples is not None:
-            found = views.scalars(self.model, self._examples)
-            self._write_scalars(self._examples.of, step, found)
+            runs[run][f"epoch_{name.removeprefix('val_')}"] = value
+        if self._latents() is not None:
+            runs[self._examples.of] |= views.scalars(self._latents())
+        for run in filter(runs.get, runs):
+            self._scalars(run, step, runs[run])
 
-    def _look(self, step):
-        if "histograms" in self.kinds:
-            self._histograms(step)
-        if "images" in self.kinds:
-            with self._run("train", step):
-                for tag, picture in views.pictures(self.model, self._examples).items():
-                    tf.summary.image(tag, picture[None])
+    @of_kind("images")
+    def _images(self, step):
+        with self._run("train", step):
+            for tag, picture in views.pictures(self.model, self._examples).items():
+                tf.summary.image(tag, picture[None])
 
+    @of_kind("histograms")
     def _histograms(self, step):
         with self._run("train", step):
-            for tag, values in views.histograms(self.model, self._examples).items():
+            for tag, values in views.histograms(self.model, self._latents() or {}).items():
                 if np.all(np.isfinite(values)):
                     tf.summary.histogram(tag, values)
-                if self.write_images and tag.startswith("weights/"):
+                if self.write_images and "images" in self._on and tag.startswith("weights/"):
                     self._log_weight_as_image(values, f"{tag}/image", step)
 
+    @of_kind("projector")
     def _projector(self):
-        shown = self._examples
-        if "projector" in self.kinds and shown is not None:
-            folder = os.path.join(self.log_dir, shown.of)
-            with self._run(shown.of):  # the projector looks into the folders of runs alone
-                views.write_projector(folder, self.model, shown, self.labels, self.metadata)
+        if self._latents() is not None:
+            folder = os.path.join(self.log_dir, self._examples.of)
+            more = self.labels, self.embeddings_metadata
+            with self._run(self._examples.of):  # the projector looks into the folders of runs alone
+                views.write_projector(folder, self._latents(), self._examples, *more)

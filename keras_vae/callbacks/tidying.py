@@ -4,8 +4,8 @@
   the tape's nodes stand under `backward`.
 - A node in no scope stands with what it is made from, if a network reads it, else under the loss.
 - A variable stands in the innermost scope of those who read it.
-- What `backward` and `apply_gradients` take straight from the networks (kept activations, weights)
-  is left out, for the sake of the picture.
+- For the sake of the picture two kinds of edges are left out: what `backward` and `apply_gradients`
+  take straight from the networks (kept activations, weights), and what leads back.
 """
 
 import posixpath
@@ -88,8 +88,9 @@ def _place_variables(nodes, captures, paths, scopes):
         path = paths.get(id(outer), inner.op.name).split("/")
         while len(path) > 1 and path[0] in scope.split("/"):
             path.pop(0)
-        node.path = "/".join([scope, *path])
-        node.definition.op, node.definition.device = "VarHandleOp", outer.device
+        node.path, node.definition.device = "/".join([scope, *path]), outer.device
+        if id(outer) in paths:
+            node.definition.op = "VarHandleOp"
 
 
 def _written(nodes, parts):
@@ -103,19 +104,24 @@ def _written(nodes, parts):
         taken.add(node.path)
     kept = set(nodes)
     for node in nodes:
-        late = node.part in ("backward", "apply_gradients")
         new = graph.node.add()
         new.CopyFrom(node.definition)
         new.name, new.device = node.path, new.device or device
         new.input[:] = [
             edge.replace(_name(edge), source.path, 1)
             for edge, source in node.edges
-            if source in kept and not (late and source.part in before_loss(parts))
+            if source in kept and _is_drawn(source.part, node.part, parts)
         ]
         new.attr.pop("_class", None)
         if new.op == "Const" and new.ByteSize() > _LARGE:
             new.attr.pop("value")
     return graph
+
+
+def _is_drawn(source, target, parts):
+    late = target in ("backward", "apply_gradients")
+    shortcut = late and source in before_loss(parts)
+    return not shortcut and parts.index(source) <= parts.index(target)
 
 
 def before_loss(parts):

@@ -14,14 +14,16 @@ import tensorflow as tf
 from keras_vae import batching
 from keras_vae.models import checks
 
-Examples = collections.namedtuple("Examples", ["x", "y", "of"])  # of: "validation" or "train"
 _MAX_EXAMPLES = 1000
+Examples = collections.namedtuple("Examples", ["x", "y", "of", "rows"])
 
 
 class Fitting:
     """The data side of a `BaseModel`."""
 
-    examples = None  # while `fit` runs, rows for callbacks to look at: validation before training
+    # While `fit` runs, what callbacks may look at: the first rows of the validation data, else of
+    # the training data (`of`), and how many `rows` there are. Of a dataset: of its first batch.
+    fit_examples = None
 
     def fit(
         self,
@@ -84,7 +86,6 @@ class Fitting:
             else:
                 validation = self._peeked(validation_data, "validation_data")
         self.ensure_built(*arrays[:2])
-        self._keep_examples(validation=validation, train=arrays)
 
         if in_memory:
             x = self._batched(arrays, batch_size, steps_per_epoch, shuffle)
@@ -95,6 +96,7 @@ class Fitting:
             callbacks = [callbacks]
         callbacks = [batching.EpochCounter(), *(callbacks or [])]
         try:
+            self._keep_examples(validation=validation, train=arrays)
             history = super().fit(
                 x,
                 y,
@@ -115,7 +117,7 @@ class Fitting:
                 # After every on_train_end, in which EarlyStopping may have put back old weights.
                 getattr(callback, "after_fit", lambda: None)()
         finally:
-            vars(self).pop("examples", None)
+            vars(self).pop("fit_examples", None)
         return history
 
     def evaluate(
@@ -166,8 +168,8 @@ class Fitting:
     def _keep_examples(self, **sources):
         for name, (x, y, _) in sources.items():
             if x is not None:
-                x, y = x[:_MAX_EXAMPLES], None if y is None else y[:_MAX_EXAMPLES]
-                vars(self)["examples"] = Examples(x, y, name)  # unseen by the trackers of Keras
+                kept = (a if a is None else a[:_MAX_EXAMPLES].copy() for a in (x, y))
+                vars(self)["fit_examples"] = Examples(*kept, name, len(x))  # unseen by trackers
                 return
 
     def _one_batch(self, x, y, sample_weight):

@@ -35,7 +35,7 @@ class Verbs:
             float32 array `(n, latent_dim)`.
         """
         x = self._checked_input(x, condition)
-        return self._run("encode", self.code, x, condition, batch_size)
+        return self.over_rows("encode", self.code, x, condition, batch_size)
 
     def decode(self, z, batch_size=1024, *, condition=None):
         """Means of p(x|z), an array `(n, ...)` of the data's shape, for z `(n, latent_dim)`."""
@@ -49,7 +49,7 @@ class Verbs:
         def mean(z, condition=None):
             return self.likelihood(z, condition).mean
 
-        return self._run("decode", mean, z, condition, batch_size)
+        return self.over_rows("decode", mean, z, condition, batch_size)
 
     def predict(
         self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, *, condition=None
@@ -130,7 +130,7 @@ class Verbs:
         def bound(x, condition=None):
             return self.objective(x, condition, training=False)["elbo"]
 
-        return self._run("elbo", bound, x, condition, batch_size, seed)
+        return self.over_rows("elbo", bound, x, condition, batch_size, seed=seed)
 
     def log_likelihood(self, x, num_samples=500, seed=None, batch_size=1024, *, condition=None):
         """Importance-weighted estimate of log p(x) of each example, in nats (Burda 2016, eq. 8).
@@ -163,15 +163,43 @@ class Verbs:
         total = -np.inf  # log of the sum of the weights so far
         for done in range(0, num_samples, _SAMPLES_A_CALL):
             samples = np.array(min(_SAMPLES_A_CALL, num_samples - done))
-            block = done * SAMPLE_STRIDE
-            part = self._run("log_sum", log_sum, x, condition, batch_size, seed, block, samples)
+            noise = {"seed": seed, "block": done * SAMPLE_STRIDE}
+            part = self.over_rows(
+                "log_sum", log_sum, x, condition, batch_size, numbers=[samples], **noise
+            )
             total = np.logaddexp(total, part.astype("float64"))
         return (total - math.log(num_samples)).astype("float32")
 
     # How they run --------------------------------------------------------------------------
 
-    def _run(self, name, function, x, condition, batch_size, seed=None, block=0, *numbers):
-        """function(*numbers, x, condition) over all rows; noise from (seed, block) onwards."""
+    def over_rows(
+        self,
+        name,
+        function,
+        x,
+        condition=None,
+        batch_size=1024,
+        *,
+        seed=None,
+        block=0,
+        numbers=(),
+    ):
+        """function(*numbers, x[, condition]) over all rows of x, compiled once, in batches.
+
+        Every verb runs through it. Generators of noise are put back as they were.
+
+        Args:
+            name: str. The same name means the same function, which is compiled once for a model.
+            function: callable. Tensors to one tensor `(batch, ...)`.
+            x: array `(n, ...)`.
+            condition: array `(n, ...)`. Defaults to `None`, and is then not passed.
+            batch_size: int. Rounded up to a multiple of 128. Defaults to `1024`.
+            seed, block: int. Evaluation noise begins at (seed, block). Default to the model's own.
+            numbers: list of arrays that are the same for all rows. Defaults to none.
+
+        Returns:
+            float32 array `(n, ...)`.
+        """
         seed = checks.checked_seed(seed)
         checks.check_count(batch_size, "batch_size", least=1)
         rows = BLOCK * math.ceil(batch_size / BLOCK)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_vae import VAE, Autoencoder, networks
+from keras_vae.distributions import Normal
 
 
 @keras.saving.register_keras_serializable(package="test")
@@ -32,6 +33,53 @@ class UsersVAE(VAE):
         }
 
 
+@keras.saving.register_keras_serializable(package="test")
+class ConditionalVAE(VAE):
+    """y is the label of each row; p(z|c) is a normal around it."""
+
+    def roles(self, x, y=None):
+        return x, x, y
+
+    def prior(self, condition=None):
+        mean = ops.cast(condition, "float32")[:, None] / 10
+        return Normal(mean * ops.ones((1, 2)), 0.0)
+
+
+@keras.saving.register_keras_serializable(package="test")
+class AdversarialVAE(VAE):
+    """Two players: a critic with a term of its own, a network more, a weight of the model's own."""
+
+    loss_names = (*VAE.loss_names, "critic_loss")
+    parts = ("input", "encoder", "sampling", "decoder", "critic", *VAE.parts[4:])
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="score")])
+        self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
+
+    def objective(self, x, y=None, training=False):
+        terms = super().objective(x, y, training)
+        z = self.posterior(x, training=training).mean
+        score = ops.cast(self.critic(z), "float32")[:, 0]
+        return {**terms, "critic_loss": ops.square(score - 3.0 * self.scale)}
+
+    def players(self):
+        critic = [*self.critic.trainable_variables, self.scale]
+        own = {id(variable) for variable in critic}
+        rest = [variable for variable in self.trainable_variables if id(variable) not in own]
+        return {"loss": rest, "critic_loss": critic}
+
+
+def recurrent():
+    """A decoder that is a recurrent network: its loop is one node with an edge back."""
+    x = keras.Input((8, 8, 1))
+    h = keras.layers.LSTM(4)(keras.layers.Reshape((8, 8))(x))
+    outputs = [keras.layers.Dense(2, name=name)(h) for name in ("z_mean", "z_log_var")]
+    z = keras.Input((2,))
+    h = keras.layers.LSTM(8, return_sequences=True)(keras.layers.RepeatVector(8)(z))
+    return keras.Model(x, outputs), keras.Model(z, keras.layers.Reshape((8, 8, 1))(h))
+
+
 def dense(**arguments):
     return networks.dense((8, 8, 1), 2, hidden=(16,), **arguments)
 
@@ -53,13 +101,15 @@ def other_names():
     return keras.Model(x, outputs, name="q"), keras.Model(z, h, name="p")
 
 
-MODELS = {
+MODELS = {  # each trains with fit(x)
     "dense": lambda: VAE(*dense(), seed=1),
     "conv": lambda: VAE(*conv(), seed=1),
     "gaussian": lambda: VAE(*dense(), likelihood="gaussian", seed=1),
     "other names": lambda: VAE(*other_names(), seed=1),
     "autoencoder": lambda: Autoencoder(*conv(variational=False), seed=1),
     "subclass": lambda: UsersVAE(*dense(), seed=1),
+    "two players": lambda: AdversarialVAE(*dense(), seed=1),
+    "recurrent": lambda: VAE(*recurrent(), seed=1),
 }
 
 
@@ -69,7 +119,7 @@ def make(name, policy=None, optimizer="adam", **compile_arguments):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy or before)
     try:
-        model = MODELS[name]()
+        model = ConditionalVAE(*dense(), seed=1) if name == "conditional" else MODELS[name]()
     finally:
         keras.config.set_dtype_policy(before)
     model.compile(optimizer, **compile_arguments)

@@ -109,6 +109,7 @@ def test_hparams_join_settings_with_final_losses(ask):
     request |= {"colParams": [], "startIndex": 0, "sliceSize": 10}
     groups = ask("plugin/hparams/session_groups", post=request)["sessionGroups"]
     groups = {group["name"]: group for group in groups}
+    groups = {pathlib.Path(name).name: group for name, group in groups.items()}
     assert set(groups) == {"dense", "conv"}
     assert groups["conv"]["hparams"]["latents"] == 3
     assert groups["dense"]["hparams"]["learning_rate"] == pytest.approx(0.001)
@@ -120,6 +121,22 @@ def test_hparams_join_settings_with_final_losses(ask):
         for run in ("train", "validation"):
             points = ask("plugin/scalars/scalars", run=f"{name}/{run}", tag="epoch_loss")
             assert values["epoch_loss", run] == pytest.approx(points[-1][2])
+
+
+def test_trainings_of_one_name_in_two_folders_stay_two(tmp_path, x):
+    for beta in (1.0, 4.0):
+        model = make("dense")
+        model.beta = beta
+        board = TensorBoard(tmp_path / f"beta{beta:.0f}" / "seed0", skip=("graph", "images"))
+        model.fit(x, epochs=1, verbose=0, callbacks=[board])
+    request = {"experimentName": "", "colParams": [], "startIndex": 0, "sliceSize": 10}
+    request |= {"allowedStatuses": ["STATUS_UNKNOWN", "STATUS_RUNNING"]}
+    with screenshots.tensorboard(tmp_path) as url:
+        address = f"{url}/data/plugin/hparams/session_groups"
+        header = {"Content-Type": "application/json"}
+        question = urllib.request.Request(address, json.dumps(request).encode(), header)
+        groups = json.loads(urllib.request.urlopen(question).read())["sessionGroups"]
+    assert sorted(group["hparams"]["beta"] for group in groups) == [1.0, 4.0]
 
 
 def test_the_projector_has_latents_labels_and_thumbnails(ask):
