@@ -9,7 +9,12 @@ import contextlib
 import tensorflow as tf
 from keras import ops
 
-from keras_vae.callbacks.paths import layers_by_path, paths_of_handles, variables_by_path
+from keras_vae.callbacks.paths import (
+    layers_by_path,
+    optimizers,
+    paths_of_handles,
+    variables_by_path,
+)
 from keras_vae.callbacks.tidying import before_loss, tidied
 
 
@@ -87,15 +92,13 @@ def _one_scope_each(model):
     try:
         for path, layer in layers_by_path(model).items():
             patch(layer, "call", lambda *_, path=path: f"{path}/")
-        optimizer = getattr(model, "optimizer", None)
-        if optimizer is not None:
-            paths = {id(v.value): path for path, v in variables_by_path(model).items()}
-            inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+        paths = {id(v.value): path for path, v in variables_by_path(model).items()}
 
-            def scope_of_update(gradient, variable, learning_rate):
-                return f"apply_gradients/{paths.get(id(variable), 'other')}/"
+        def scope_of_update(gradient, variable, learning_rate):
+            return f"apply_gradients/{paths.get(id(variable), 'other')}/"
 
-            patch(inner, "update_step", scope_of_update)
+        for optimizer in optimizers(model):
+            patch(optimizer, "update_step", scope_of_update)
         yield scopes
     finally:
         for owner, name, before in reversed(patched):

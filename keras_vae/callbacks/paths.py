@@ -1,4 +1,4 @@
-"""Layers and variables of a model by their place in it, as Keras names neither.
+"""Layers, variables and optimizers of a model, by their place in it.
 
 A functional network's variables do not carry its name: encoder and decoder may both have a
 `norm/gamma` (KERAS3 T8, T15). Here the place is the name: `encoder/norm/gamma`.
@@ -36,6 +36,13 @@ def layers_by_path(model):
     for layer in model.layers:
         add(layer, part_of.get(id(layer), layer.name))
     return paths
+
+
+def optimizers(model):
+    """Those that update weights: without loss scaling, each of several; none if not compiled."""
+    optimizer = getattr(model, "optimizer", None)
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return [] if optimizer is None else getattr(optimizer, "optimizers", [optimizer])
 
 
 def paths_of_handles(model):

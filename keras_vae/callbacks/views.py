@@ -15,7 +15,7 @@ from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
 from keras_vae import metrics, plotting
-from keras_vae.callbacks.paths import variables_by_path
+from keras_vae.callbacks.paths import optimizers, variables_by_path
 from keras_vae.distributions import Normal, kl_divergence
 
 _BATCH = 128  # rows at a time: large images must fit beside a training
@@ -30,12 +30,6 @@ _COMMON += ("optimizer", "learning_rate", "epochs", "steps")
 def number(variable):
     """A scalar variable as a number; under a distribution strategy too."""
     return float(np.array(ops.convert_to_tensor(variable)))
-
-
-def optimizers(model):
-    """Those that update weights: without loss scaling, and each of several."""
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    return getattr(optimizer, "optimizers", [optimizer])
 
 
 def latents(model, examples):
