@@ -55,8 +55,7 @@ def check_is_tidy(graph, parts):
 
 @pytest.mark.parametrize(
     ("name", "setting"),
-    [(name, setting) for name in MODELS for setting in ("plain", "float16")]
-    + [("conv", setting) for setting in SETTINGS if setting not in ("plain", "float16")],
+    [*((name, "plain") for name in MODELS), *(("conv", s) for s in SETTINGS if s != "plain")],
 )
 def test_every_view_of_every_model_is_tidy_keras3_t1_t5(name, setting):
     model = make(name, **SETTINGS[setting])

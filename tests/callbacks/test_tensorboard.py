@@ -16,7 +16,7 @@ from tensorboard.compat.proto import graph_pb2
 from tensorboard.util import tensor_util
 
 from keras_vae import VAE, batching, networks
-from keras_vae.callbacks import KLWarmup, TensorBoard
+from keras_vae.callbacks import KLWarmup, TensorBoard, tensorboard
 from tests.callbacks.models import make, state_of
 from tests.callbacks.test_graphs import check_is_tidy
 
@@ -57,16 +57,16 @@ def tags(folder, kind):
     return {run: some for run, some in found.items() if some}
 
 
-def fit(model, x, folder, epochs=2, **arguments):
+def board(folder, only=(), **arguments):
+    """The callback; `only` some kinds, since the others take their time."""
+    only = {only} if isinstance(only, str) else set(only)
+    return TensorBoard(folder, skip=set(tensorboard.KINDS) - only if only else (), **arguments)
+
+
+def fit(model, x, folder, epochs=2, callbacks=(), only=(), **arguments):
     settings = {"validation_data": x[200:], "verbose": 0, "batch_size": 64}
-    own = {
-        name: arguments.pop(name) for name in ("labels", "skip", "update_freq") if name in arguments
-    }
-    callback = TensorBoard(folder, **own)
-    more = arguments.pop("callbacks", [])
-    return model.fit(
-        x[:200], epochs=epochs, callbacks=[*more, callback], **{**settings, **arguments}
-    )
+    callbacks = [*callbacks, board(folder, only, **arguments)]
+    return model.fit(x[:200], epochs=epochs, callbacks=callbacks, **settings)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_every_kind_is_written_for_every_model(name, x, tmp_path):
 
 def test_kl_by_latent_sums_to_the_kl_loss(x, tmp_path):
     model = make("dense")
-    history = fit(model, x, tmp_path, epochs=3).history
+    history = fit(model, x, tmp_path, epochs=3, only="scalars").history
     by_latent = [scalars(tmp_path, "validation", f"kl_by_latent/z{i:02d}") for i in (1, 2)]
     total = np.sum([[value for _, value in values] for values in by_latent], axis=0)
     np.testing.assert_allclose(total, history["val_kl_loss"], rtol=1e-5)
@@ -132,13 +132,13 @@ def test_kl_by_latent_sums_to_the_kl_loss(x, tmp_path):
 
 def test_posteriors_histograms_hold_every_latent_of_every_example(x, tmp_path):
     model = make("dense")
-    fit(model, x, tmp_path)
+    fit(model, x, tmp_path, only="histograms")
     found = [r for r in records(tmp_path)["train"] if r.tag == "posterior/mean"]
     assert found[-1].value[:, 2].sum() == 100 * 2  # buckets: left, right, count
 
 
 def test_images_come_after_the_first_epoch_at_half_time_and_at_the_end(x, tmp_path):
-    fit(make("dense"), x, tmp_path, epochs=6)
+    fit(make("dense"), x, tmp_path, epochs=6, only=("images", "histograms"))
     for run, tag in (("train", "generated"), ("train", "weights/encoder/hidden_1/kernel")):
         steps = [r.step for r in records(tmp_path)[run] if r.tag == tag]
         assert steps == [0, 2, 5]
@@ -171,6 +171,10 @@ def test_logging_changes_no_bit(name, settings, validation, x, tmp_path):
         )
         states.append([*state_of(model), np.random.get_state()[1], random.getstate()[1]])
     assert all(np.array_equal(a, b) for a, b in zip(*states, strict=True))
+    found = records(tmp_path)["train"]
+    check_is_tidy(next(r.value for r in found if r.kind == "graph"), model.parts)
+    written = [(r.kind, r.tag, r.step) for r in found if r.kind in ("images", "histograms")]
+    assert len(written) == len(set(written)) > 9
 
 
 @pytest.mark.parametrize(
@@ -179,7 +183,7 @@ def test_logging_changes_no_bit(name, settings, validation, x, tmp_path):
 def test_no_update_freq_loses_a_scalar_keras3_t17(update_freq, x, tmp_path):
     """Keras's own drops the losses of epochs, for most integers."""
     model = make("dense")
-    fit(model, x, tmp_path, epochs=3, update_freq=update_freq)
+    fit(model, x, tmp_path, epochs=3, update_freq=update_freq, only="scalars")
     for run in ("train", "validation"):
         assert [step for step, _ in scalars(tmp_path, run, "epoch_loss")] == [0, 1, 2]
     steps = [step for step, _ in scalars(tmp_path, "validation", "evaluation_loss_vs_iterations")]
@@ -193,7 +197,7 @@ def test_a_second_fit_goes_on_keras3_t18(x, tmp_path):
     """Steps of batches and of epochs do not begin anew."""
     model = make("dense")
     for _ in range(2):
-        fit(model, x, tmp_path, epochs=2, update_freq="batch")
+        fit(model, x, tmp_path, epochs=2, update_freq="batch", only="scalars")
     assert [step for step, _ in scalars(tmp_path, "train", "epoch_loss")] == [0, 1, 2, 3]
     assert [step for step, _ in scalars(tmp_path, "train", "batch_loss")] == list(range(1, 17))
 
@@ -208,14 +212,21 @@ def test_a_resumed_run_goes_on(x, tmp_path):
         return keras.callbacks.BackupAndRestore(tmp_path / "backup")
 
     with pytest.raises(KeyboardInterrupt):
-        fit(make("dense"), x, tmp_path / "logs", epochs=4, callbacks=[backup(), Killed()])
+        fit(
+            make("dense"),
+            x,
+            tmp_path / "logs",
+            epochs=4,
+            callbacks=[backup(), Killed()],
+            only="scalars",
+        )
     resumed = make("dense")
-    fit(resumed, x, tmp_path / "logs", epochs=4, callbacks=[backup()])
+    fit(resumed, x, tmp_path / "logs", epochs=4, callbacks=[backup()], only="scalars")
     assert [step for step, _ in scalars(tmp_path / "logs", "train", "epoch_loss")] == [0, 1, 2, 3]
 
 
 def test_beta_of_a_schedule_and_learning_rate_are_written(x, tmp_path):
-    fit(make("dense"), x, tmp_path, epochs=3, callbacks=[KLWarmup(epochs=2)])
+    fit(make("dense"), x, tmp_path, epochs=3, callbacks=[KLWarmup(epochs=2)], only="scalars")
     assert scalars(tmp_path, "train", "epoch_beta") == [(0, 0.0), (1, 0.5), (2, 1.0)]
     rates = scalars(tmp_path, "train", "epoch_learning_rate")
     assert [rate for _, rate in rates] == pytest.approx([0.001] * 3)
@@ -224,7 +235,7 @@ def test_beta_of_a_schedule_and_learning_rate_are_written(x, tmp_path):
 def test_weights_of_one_name_have_tags_of_their_own_keras3_t8_t15(x, tmp_path):
     """In Keras's callback `hidden/kernel` of both networks share a tag."""
     model = make("other names")
-    fit(model, x, tmp_path, epochs=1)
+    fit(model, x, tmp_path, epochs=1, only="histograms")
     found = tags(tmp_path, "histograms")["train"]
     assert {"weights/encoder/hidden/kernel", "weights/decoder/hidden/kernel"} <= found
     assert "weights/encoder/hidden_1/kernel" in found
@@ -233,7 +244,7 @@ def test_weights_of_one_name_have_tags_of_their_own_keras3_t8_t15(x, tmp_path):
 def test_early_stopping_shows_the_best_weights(x, tmp_path):
     stop = keras.callbacks.EarlyStopping("loss", mode="max", patience=1, restore_best_weights=True)
     model = make("dense")
-    callback = TensorBoard(tmp_path)
+    callback = board(tmp_path, only="projector")
     model.fit(x[:200], validation_data=x[200:], epochs=9, verbose=0, callbacks=[callback, stop])
     codes = np.loadtxt(tmp_path / "validation" / "latents.tsv")
     np.testing.assert_allclose(codes, model.encode(x[200:]), rtol=1e-4, atol=1e-5)
@@ -257,10 +268,9 @@ def test_each_kind_can_be_switched_off_and_stand_alone(kind, x, tmp_path):
         kinds = {r.kind for some in records(folder).values() for r in some} - {""}
         return kinds | ({"projector"} if list(folder.rglob("projector_config.pbtxt")) else set())
 
-    fit(make("dense"), x, tmp_path / "without", epochs=1, skip=kind)
+    make("dense").fit(x, verbose=0, callbacks=[TensorBoard(tmp_path / "without", skip=kind)])
     assert written(tmp_path / "without") == {*KINDS.values(), "projector"} - {kind}
-    others = {*KINDS, "projector"} - {kind}
-    fit(make("dense"), x, tmp_path / "alone", epochs=1, skip=tuple(others))
+    make("dense").fit(x, verbose=0, callbacks=[board(tmp_path / "alone", only=kind)])
     assert written(tmp_path / "alone") == {kind}
 
 
@@ -331,7 +341,7 @@ def test_fit_keeps_at_most_1000_examples_and_forgets_them(x):
 def test_a_denoising_model_shows_input_target_and_reconstruction(x, tmp_path):
     model = make("dense")
     noisy = np.clip(x + 0.3 * np.sign(np.sin(np.arange(x.size))).reshape(x.shape), 0, 1)
-    callbacks = [TensorBoard(tmp_path)]
+    callbacks = [board(tmp_path, only="images")]
     model.fit(noisy, x, epochs=1, verbose=0, callbacks=callbacks)
     (picture,) = (r.value for r in records(tmp_path)["train"] if r.tag == "reconstructions")
     assert (int(picture[0]), int(picture[1])) == (16 * 9, 3 * 9)
@@ -373,7 +383,7 @@ def test_vectors_have_no_images_and_everything_else(tmp_path):
 def test_labels_stand_in_the_order_of_the_examples(digits, tmp_path):
     x, y = digits
     model = make("dense")
-    fit(model, x, tmp_path, labels=[f"a {label}\n" for label in y[200:]])
+    fit(model, x, tmp_path, only="projector", labels=[f"a {label}\n" for label in y[200:]])
     lines = (tmp_path / "validation" / "labels.tsv").read_text().splitlines()
     assert lines == [f"a {label}" for label in y[200:]]
 
@@ -381,28 +391,29 @@ def test_labels_stand_in_the_order_of_the_examples(digits, tmp_path):
 def test_a_condition_labels_the_projector_and_its_pictures_are_drawn(digits, tmp_path):
     x, y = digits
     model = make("conditional")
-    board = TensorBoard(tmp_path)
-    model.fit(x, y, epochs=1, verbose=0, callbacks=[board], validation_data=(x[:40], y[:40]))
+    callback = TensorBoard(tmp_path)
+    model.fit(x, y, epochs=1, verbose=0, callbacks=[callback], validation_data=(x[:40], y[:40]))
     assert tags(tmp_path, "images")["train"] == {"reconstructions", "generated", "manifold"}
     assert len(scalars(tmp_path, "validation", "kl_by_latent/z01")) == 1
     lines = (tmp_path / "validation" / "labels.tsv").read_text().split()
     assert lines == [str(label) for label in y[:40]]
     assert model.fit_examples is None
-    assert board._examples is None
+    assert callback._examples is None
 
 
 def test_a_target_of_integers_is_no_label(x, tmp_path):
     model = make("dense")
     target = (x > 0.5).astype("uint8")
-    model.fit(x, target, epochs=1, verbose=0, callbacks=[TensorBoard(tmp_path)])
+    model.fit(x, target, epochs=1, verbose=0, callbacks=[board(tmp_path, only="projector")])
     assert list(tmp_path.rglob("latents.tsv"))
     assert not list(tmp_path.rglob("labels.tsv"))
 
 
 def test_a_file_of_metadata_is_copied_beside_the_latents(x, tmp_path):
     (tmp_path / "names").write_text("\n".join("abcde" * 60))
-    board = TensorBoard(tmp_path / "logs", embeddings_metadata=str(tmp_path / "names"))
-    make("dense").fit(x, epochs=1, verbose=0, callbacks=[board])
+    logs = tmp_path / "logs"
+    callback = board(logs, "projector", embeddings_metadata=str(tmp_path / "names"))
+    make("dense").fit(x, epochs=1, verbose=0, callbacks=[callback])
     lines = (tmp_path / "logs" / "train" / "labels.tsv").read_text().split()
     assert lines == list("abcde" * 60)
 
@@ -423,16 +434,16 @@ def test_examples_of_a_refused_fit_are_not_those_of_the_next(x, tmp_path):
 
 
 def test_what_is_skipped_stays_out_whatever_the_frequencies(x, tmp_path):
-    board = TensorBoard(
+    callback = TensorBoard(
         tmp_path, histogram_freq=1, embeddings_freq=1, skip=("histograms", "projector")
     )
-    make("dense").fit(x, epochs=3, verbose=0, callbacks=[board])
+    make("dense").fit(x, epochs=3, verbose=0, callbacks=[callback])
     assert not tags(tmp_path, "histograms")
     assert not list(tmp_path.rglob("latents.tsv"))
 
 
 def test_a_weight_of_the_models_own_has_a_histogram(x, tmp_path):
-    fit(make("two players"), x, tmp_path, epochs=1)
+    fit(make("two players"), x, tmp_path, epochs=1, only="histograms")
     assert {"weights/scale", "weights/critic/score/kernel"} <= tags(tmp_path, "histograms")["train"]
 
 
@@ -491,12 +502,13 @@ def test_under_a_strategy(strategy, x, tmp_path):
 def test_pictures_of_data_beyond_one_keep_their_greys(x, tmp_path):
     model = make("gaussian")
     data = (100 * x - 30).astype("float32")
-    model.fit(data, epochs=1, verbose=0, callbacks=[TensorBoard(tmp_path)])
+    model.fit(data, epochs=1, verbose=0, callbacks=[board(tmp_path, only="images")])
     (value,) = (r.value for r in records(tmp_path)["train"] if r.tag == "reconstructions")
     greys = tf.io.decode_png(value[2]).numpy()[:8, :, 0]
     assert len(np.unique(greys)) > 10
 
 
+@slow
 def test_two_runs_in_one_folder(x, tmp_path):
     for name, beta in (("first", 1.0), ("second", 4.0)):
         model = make("dense")
@@ -563,14 +575,14 @@ def test_weights_that_are_not_finite_stop_nothing(x, tmp_path):
     model.ensure_built()
     kernel = model.decoder.layers[1].kernel
     kernel.assign(np.full(kernel.shape, np.nan))
-    fit(model, x, tmp_path)
+    fit(model, x, tmp_path, only=("scalars", "images", "histograms"))
     assert np.isnan(scalars(tmp_path, "train", "epoch_loss")[-1][1])
     assert "weights/decoder/hidden_1/kernel" not in tags(tmp_path, "histograms")["train"]
 
 
 def test_profile_batch_writes_a_profile_keras3_t23(x, tmp_path):
     model = make("dense")
-    model.fit(x, epochs=1, verbose=0, callbacks=[TensorBoard(tmp_path, profile_batch=(2, 4))])
+    model.fit(x, epochs=1, verbose=0, callbacks=[board(tmp_path, "scalars", profile_batch=(2, 4))])
     assert list((tmp_path / "train" / "plugins" / "profile").rglob("*.xplane.pb"))
     assert scalars(tmp_path, "train", "epoch_loss")
 
