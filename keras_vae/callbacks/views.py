@@ -44,8 +44,8 @@ def latents(model, examples):
         q, p = model.posterior(x, condition), _prior(model, condition)
         if not isinstance(q, Normal):
             raise TypeError("q(z|x) is not normal.")
-        values = [q.mean, q.log_var]
-        return ops.stack(values + [kl_divergence(q, p)] * isinstance(p, Normal), axis=1)
+        kl = [kl_divergence(q, p)] if isinstance(p, Normal) else []
+        return ops.stack([q.mean, q.log_var, *kl], axis=1)
 
     found = {"codes": model.encode(x, batch_size=_BATCH, condition=condition)}
     with contextlib.suppress(TypeError, AttributeError):  # no q(z|x), or none that is normal

@@ -17,6 +17,7 @@ from tensorboard.util import tensor_util
 
 from keras_vae import VAE, batching, networks
 from keras_vae.callbacks import KLWarmup, TensorBoard, tensorboard
+from keras_vae.distributions import Distribution
 from tests.callbacks.models import make, state_of
 from tests.callbacks.test_graphs import check_is_tidy
 
@@ -128,6 +129,29 @@ def test_kl_by_latent_sums_to_the_kl_loss(x, tmp_path):
     by_latent = [scalars(tmp_path, "validation", f"kl_by_latent/z{i:02d}") for i in (1, 2)]
     total = np.sum([[value for _, value in values] for values in by_latent], axis=0)
     np.testing.assert_allclose(total, history["val_kl_loss"], rtol=1e-5)
+
+
+def test_a_prior_that_is_not_normal_leaves_out_the_kl_alone(x, tmp_path):
+    class Flat(Distribution):
+        mean = np.zeros((), "float32")
+
+        def log_density(self, z):
+            return z * 0.0
+
+        def sample(self, seed, shape=None):
+            return tf.random.stateless_uniform(shape, seed)
+
+    class FlatVAE(VAE):
+        def prior(self, condition=None):
+            return Flat()
+
+    model = FlatVAE(*networks.dense((8, 8, 1), 2, hidden=(4,)))
+    model.compile("adam")
+    model.fit(x, verbose=0, callbacks=[board(tmp_path, ("scalars", "images", "histograms"))])
+    assert len(scalars(tmp_path, "train", "epoch_active_units")) == 1
+    assert not scalars(tmp_path, "train", "kl_by_latent/z01")
+    assert "posterior/mean" in tags(tmp_path, "histograms")["train"]
+    assert "manifold" in tags(tmp_path, "images")["train"]
 
 
 def test_posteriors_histograms_hold_every_latent_of_every_example(x, tmp_path):
@@ -544,6 +568,7 @@ import resource, warnings
 import numpy as np
 from keras_vae import datasets
 from keras_vae.callbacks import TensorBoard
+from keras_vae.distributions import Distribution
 from tests.callbacks.models import make, state_of
 
 (x, _), _ = datasets.load_digits(limit=300)
