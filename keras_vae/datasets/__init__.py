@@ -6,6 +6,7 @@ others look into `$KERAS_HOME/datasets` first.
 
 from keras_vae.datasets.binarized_mnist import load_binarized_mnist
 from keras_vae.datasets.digits import load_digits
+from keras_vae.datasets.emnist import load_emnist
 from keras_vae.datasets.mnist import load_fashion_mnist, load_mnist
 
-__all__ = ["load_binarized_mnist", "load_digits", "load_fashion_mnist", "load_mnist"]
+__all__ = ["load_binarized_mnist", "load_digits", "load_emnist", "load_fashion_mnist", "load_mnist"]

@@ -15,8 +15,10 @@ def folder_of(name):
     return home / "datasets" / name
 
 
-def content_of(folder, name, md5):
+def content_of(folder, name, md5=None):
     """What stands in a published file, gzipped or plain; None if it is not there.
+
+    Without an md5, of a file that is published in several sizes, it is not compared.
 
     Raises:
         ValueError: it is not the published content (the .gz around it may differ).
@@ -29,7 +31,7 @@ def content_of(folder, name, md5):
                 content = file.read()
         except (EOFError, gzip.BadGzipFile):
             content = b""
-        if hashlib.md5(content).hexdigest() != md5:
+        if not content or (md5 and hashlib.md5(content).hexdigest() != md5):
             raise ValueError(
                 f"{path} is damaged: its content is not the published one. Remove it, and it is "
                 "fetched again."
@@ -38,11 +40,13 @@ def content_of(folder, name, md5):
     return None
 
 
-def parse_idx(content):
+def parse_idx(content, folder=""):
     """IDX: two zero bytes, the type (8: unsigned byte), the rank, the sizes, then the values."""
-    rank = content[3]
-    shape = np.frombuffer(content, ">u4", count=rank, offset=4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
+    try:
+        shape = np.frombuffer(content, ">u4", count=content[3], offset=4)
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"A file in {folder} is damaged: it is no whole IDX file.") from error
 
 
 def limited(images, labels, limit, seed):

@@ -1,0 +1,53 @@
+"""EMNIST, handwritten digits and letters: grey images of 28 x 28 pixels, as MNIST's.
+
+The published files of the Balanced split are read where they lie, in
+`$KERAS_HOME/datasets/emnist/` (`~/.keras` where the variable is not set), gzipped or not, whatever
+number of images they hold. In them each image is transposed, as NIST publishes it; here it stands
+upright.
+
+NIST (Cohen, Afshar, Tapson, van Schaik 2017), from NIST Special Database 19; public domain.
+"""
+
+import numpy as np
+
+from keras_vae.datasets._parts import content_of, folder_of, limited, parse_idx
+
+# The classes of the split, by their labels; a letter whose two forms look alike is a capital.
+CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"
+
+
+def load_emnist(classes=CHARACTERS[:36], limit=None, seed=0):
+    """EMNIST, handwritten characters, from the published files on disk.
+
+    Args:
+        classes: str. The characters to load; the place of each is its label. Defaults to the 36
+            digits and capital letters; all 47 are `emnist.CHARACTERS`.
+        limit, seed: as in `load_mnist`.
+
+    Returns:
+        `(x_train, y_train), (x_test, y_test)`: images of shape `(n, 28, 28, 1)`, float32 in
+        [0, 1]; labels int64, places in `classes`.
+
+    Raises:
+        ValueError: a character is none of EMNIST's, or a file is damaged.
+        OSError: the files are not there.
+    """
+    if not classes or len(set(classes)) < len(classes) or set(classes) - set(CHARACTERS):
+        raise ValueError(
+            f"classes is {classes!r}; expected different characters of {CHARACTERS!r}."
+        )
+    folder = folder_of("emnist")
+    parts = []
+    for part in ("train", "test"):
+        names = [f"emnist-balanced-{part}-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1")]
+        contents = [content_of(folder, name) for name in names]
+        if None in contents:
+            raise OSError(
+                f"EMNIST is not there: put the files emnist-balanced-*-ubyte.gz, which NIST "
+                f"publishes as part of gzip.zip, into {folder}, or use load_digits."
+            )
+        images, labels = (parse_idx(content, folder) for content in contents)
+        labels = np.array([classes.find(character) for character in CHARACTERS])[labels]
+        images = images[labels >= 0].swapaxes(1, 2)[..., np.newaxis] / np.float32(255)
+        parts.append(limited(images, labels[labels >= 0], limit, seed))
+    return tuple(parts)
