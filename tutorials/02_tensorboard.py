@@ -156,9 +156,9 @@ Text          the summary of the model, and its loss as a formula.
 # %% [markdown]
 # ## In numbers
 #
-# With β = 4 the KL falls, fewer latents carry it, and the bound, which knows no β, is worse: that
-# is the price of a simpler code. On the small digits it goes all the way: no latent is left, all
-# draws are alike. This is posterior collapse, and `kl_by_latent` shows when it happened.
+# With β = 4 the KL falls, and the bound, which knows no β, is worse: that is the price of a simpler
+# code. On the small digits it goes all the way: no latent is left, all draws are alike. This is
+# posterior collapse, and `kl_by_latent` shows when it happened.
 
 # %%
 found = {}

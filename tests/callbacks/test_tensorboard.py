@@ -201,6 +201,21 @@ def test_logging_changes_no_bit(name, settings, validation, x, tmp_path):
     assert len(written) == len(set(written)) > 9
 
 
+def test_the_comparison_sees_a_callback_that_draws(x):
+    """The control of the law above: one `generate()` without a seed moves a generator."""
+
+    class Drawing(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.generate(1)
+
+    states = []
+    for callbacks in ([], [Drawing()]):
+        model = make("dense")
+        model.fit(x, verbose=0, callbacks=callbacks)
+        states.append(state_of(model))
+    assert not all(np.array_equal(a, b) for a, b in zip(*states, strict=True))
+
+
 @pytest.mark.parametrize(
     "update_freq", ["batch", 3, *(pytest.param(freq, marks=slow) for freq in ("epoch", 4, 1000))]
 )

@@ -4,12 +4,12 @@ Images are arrays `(n, height, width)` or `(n, height, width, channels)` in [0, 
 on paper, where there is one channel.
 """
 
-import collections
 from statistics import NormalDist
 
-import matplotlib.patches
 import matplotlib.pyplot as plt
 import numpy as np
+
+from keras_vae.plotting.graph import model_graph as model_graph
 
 
 def image_grid(images, columns=None, title=None):
@@ -140,123 +140,6 @@ def _with_channels(images):
             "(n, height, width, channels) with 1 or 3 channels."
         )
     return images
-
-
-def model_graph(graph, title=None):
-    """A model's graph from bottom to top: its parts, and in each what it consists of (row T1).
-
-    Args:
-        graph: GraphDef, as `callbacks.tidy_graph(model)` gives it.
-        title: str. Defaults to `None`.
-
-    Returns:
-        matplotlib Figure.
-
-    Raises:
-        ValueError: the graph is empty.
-    """
-    levels, edges = _levels(graph)
-    if not levels:
-        raise ValueError("The graph is empty; expected one from callbacks.tidy_graph(model).")
-    inside = {part: _levels(graph, f"{part}/")[0] for part in levels}
-    boxes, bottom = {}, 0.0  # (left, bottom, width, height) of each part
-    for level in range(max(levels.values()) + 1):
-        row = [part for part in levels if levels[part] == level]
-        sizes = [_size_of_part(inside[part]) for part in row]
-        left = -(sum(width for width, _ in sizes) + _BETWEEN * (len(row) - 1)) / 2
-        for part, (width, height) in zip(row, sizes, strict=True):
-            boxes[part] = left, bottom, width, height
-            left += width + _BETWEEN
-        bottom += max(height for _, height in sizes) + _BETWEEN
-
-    lows, highs = zip(*((left, left + width) for left, _, width, _ in boxes.values()), strict=True)
-    low, high = min(lows) - 0.1, max(highs) + 0.1
-    figure, axes = plt.subplots(figsize=(0.8 * (high - low), 0.8 * bottom), layout="constrained")
-    for part, box in boxes.items():
-        _draw_part(axes, part, box, inside[part])
-    detours = 0
-    for source, target in sorted(edges, key=lambda edge: levels[edge[0]], reverse=True):
-        left, bottom_, width, height = boxes[source]
-        to_left, to_bottom, to_width, _ = boxes[target]
-        if levels[target] == levels[source] + 1:
-            path = [(left + width / 2, bottom_ + height), (to_left + to_width / 2, to_bottom)]
-        else:  # to the right of what lies between
-            detours += 1
-            between = [box for part, box in boxes.items() if levels[part] <= levels[target]]
-            x = max(left + width for left, _, width, _ in between) + 0.25 * detours
-            y, to_y = bottom_ + height / 2, to_bottom + 0.25 * detours
-            path = [(left + width, y), (x, y), (x, to_y), (to_left + to_width, to_y)]
-        axes.plot(*zip(*path[:-1], strict=True), color="0.35", linewidth=1)
-        arrow = {"arrowstyle": "-|>", "color": "0.35", "shrinkA": 0, "shrinkB": 0}
-        axes.annotate("", path[-1], path[-2], arrowprops=arrow)
-        high = max(high, path[-2][0] + 0.1)
-    axes.set(xlim=(low, high), ylim=(-0.1, bottom), title=title)
-    axes.axis("off")
-    return figure
-
-
-def _levels(graph, scope=""):
-    """{name: level} of the scopes and inputs in a scope, 0 at the bottom; the pairs that touch.
-
-    Single operations are but the way from one scope to the next.
-    """
-    operations = {node.name for node in graph.node}
-    nodes = [node for node in graph.node if node.name.startswith(scope)]
-    names = [node.name.removeprefix(scope).split("/")[0] for node in nodes]
-    scopes = {
-        name
-        for name, node in zip(names, nodes, strict=True)
-        if node.op == "Placeholder"
-        or (f"{scope}{name}" not in operations and node.op not in ("Const", "ReadVariableOp"))
-    }
-    levels, edges = dict.fromkeys(names, 0), set()
-    for name, node in zip(names, nodes, strict=True):  # sources first
-        for edge in node.input:
-            source = edge.removeprefix("^").split(":")[0]
-            if source.startswith(scope):
-                source = source.removeprefix(scope).split("/")[0]
-                if source != name:
-                    edges.add((source, name))
-                    levels[name] = max(levels[name], levels[source] + (source in scopes))
-    shown = {name: level for name, level in levels.items() if name in scopes}
-    ranks = sorted(set(shown.values()))
-    return {name: ranks.index(level) for name, level in shown.items()}, edges
-
-
-_BETWEEN = 0.5  # parts
-_BOX = 1.7, 0.42  # width and height of what stands in a part
-_COLOURS = {"loss": "#fde3c8"} | dict.fromkeys(["backward", "apply_gradients", "metrics"], "0.93")
-
-
-def _size_of_part(levels):
-    columns = max(collections.Counter(levels.values()).values(), default=1)
-    rows = max(levels.values(), default=-1) + 1
-    return columns * (_BOX[0] + 0.15) + 0.15, rows * (_BOX[1] + 0.15) + 0.5
-
-
-def _draw_part(axes, part, box, levels):
-    left, bottom, width, height = box
-    colour = _COLOURS.get(part, "#dbe8f6")
-    _draw_box(axes, left, bottom, width, height, facecolor=colour)
-    middle = left + width / 2
-    axes.text(middle, bottom + height - 0.24, part, ha="center", va="center", weight="bold")
-    for level in set(levels.values()):
-        names = [name for name in levels if levels[name] == level]
-        x = middle - len(names) * (_BOX[0] + 0.15) / 2 + 0.075
-        y = bottom + 0.12 + level * (_BOX[1] + 0.15)
-        for name in names:
-            _draw_box(axes, x, y, *_BOX, facecolor="white")
-            axes.text(x + _BOX[0] / 2, y + _BOX[1] / 2, name, ha="center", va="center", fontsize=8)
-            x += _BOX[0] + 0.15
-
-
-def _draw_box(axes, left, bottom, width, height, facecolor):
-    style = matplotlib.patches.BoxStyle("round", pad=0, rounding_size=0.1)
-    axes.add_patch(
-        matplotlib.patches.FancyBboxPatch(
-            (left, bottom), width, height, boxstyle=style, facecolor=facecolor, edgecolor="0.5"
-        )
-    )
 
 
 def prior_quantiles(n):
