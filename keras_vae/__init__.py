@@ -20,7 +20,7 @@ from keras_vae import (
     priors,
     results,
 )
-from keras_vae.models import VAE, Autoencoder
+from keras_vae.models import VAE, Autoencoder, ConditionalVAE
 
 __version__ = "0.1.0"
 
@@ -29,6 +29,7 @@ _ON_FIRST_USE = ("datasets", "plotting")
 __all__ = [
     "VAE",
     "Autoencoder",
+    "ConditionalVAE",
     "batching",
     "callbacks",
     "datasets",

@@ -38,13 +38,14 @@ class Distribution:
         """
         x = ops.cast(x, "float32")
         self._check_shape(x)
+        return sum_over_values(self._known_density(x, mask))
+
+    def _known_density(self, x, mask):
         if mask is None:
-            values = self.log_density(x)
-        else:
-            # Filled before the arithmetic: a NaN masked afterwards leaves a NaN gradient (16.4).
-            values = self.log_density(ops.where(mask, x, 0.0))
-            values = ops.where(mask, values, 0.0)
-        return sum_over_values(values)
+            return self.log_density(x)
+        # Filled before the arithmetic: a NaN masked afterwards leaves a NaN gradient (16.4).
+        values = self.log_density(ops.where(mask, x, 0.0))
+        return ops.where(mask, values, 0.0)
 
     def sample(self, seed, shape=None):
         """One draw for each row.
@@ -121,6 +122,46 @@ class Bernoulli(Distribution):
         shape = ops.shape(self.logits) if shape is None else shape
         uniform = tf.random.stateless_uniform(shape, seed_pair(seed))
         return ops.cast(uniform < self.mean, "float32")
+
+
+class NormalMixture(Distribution):
+    """A mixture of normals over vectors: p(z) = sum_k w_k N(z; mean_k, exp(log_var_k)).
+
+    Args:
+        logits: tensor. Shape `(batch, components)`, batch 1 where it is the same for all rows;
+            w = softmax(logits).
+        means: tensor. Shape `(batch, components, dim)`.
+        log_vars: tensor. Logarithms of the variances; same shape.
+    """
+
+    def __init__(self, logits, means, log_vars):
+        self.log_weights = ops.log_softmax(ops.cast(logits, "float32"))
+        self.components = Normal(means, log_vars)
+
+    @property
+    def mean(self):
+        return ops.sum(ops.exp(self.log_weights)[..., None] * self.components.mean, axis=1)
+
+    def log_prob(self, x, mask=None):
+        x = ops.cast(x, "float32")
+        self._check_shape(x)
+        mask = None if mask is None else ops.expand_dims(mask, 1)
+        # log sum_k exp(log w_k + log N(x; m_k, s_k^2))
+        densities = self.components._known_density(ops.expand_dims(x, 1), mask)
+        return ops.logsumexp(self.log_weights + ops.sum(densities, axis=-1), axis=-1)
+
+    def sample(self, seed, shape=None):
+        rows, dim = ops.shape(self.mean) if shape is None else shape
+        choice_seed, noise_seed = tf.unstack(tf.random.split(seed_pair(seed), 2))
+        log_weights = ops.broadcast_to(self.log_weights, (rows, self.log_weights.shape[-1]))
+        chosen = tf.random.stateless_categorical(log_weights, 1, choice_seed)  # (rows, 1)
+
+        def of_chosen(values):  # (batch, components, dim) -> (rows, dim)
+            values = ops.broadcast_to(values, (rows, *values.shape[1:]))
+            return tf.gather(values, chosen[:, 0], batch_dims=1)
+
+        drawn = Normal(of_chosen(self.components.mean), of_chosen(self.components.log_var))
+        return drawn.sample(noise_seed, (rows, dim))
 
 
 def kl_divergence(q, p, z=None):

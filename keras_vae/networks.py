@@ -5,7 +5,8 @@ Each returns `(encoder, decoder)`, two plain `keras.Model`s that mirror each oth
     encoder: x -> z_mean, z_log_var       q(z|x) = N(z_mean, exp(z_log_var))
     decoder: z -> what the likelihood needs, e.g. logits of a Bernoulli
 
-Every network that the lecture describes is one call (row F5). A `VAE` takes any other pair too.
+With `condition=` both read a second input, for a `ConditionalVAE`. Every network that the lecture
+describes is one call (rows F5, A9). A model takes any other pair too.
 """
 
 import math
@@ -26,6 +27,8 @@ def dense(
     batch_norm=False,
     likelihood="bernoulli",
     variational=True,
+    condition=None,
+    embedding=None,
 ):
     """A fully connected encoder and its mirror.
 
@@ -45,6 +48,10 @@ def dense(
             `"bernoulli"`.
         variational: bool. `False` gives the encoder of an `Autoencoder`: one output. Defaults to
             `True`.
+        condition: what both networks read beside x and z: an int, the number of classes, for
+            integer labels; or the shape of a vector or an image. Defaults to `None`, nothing.
+        embedding: int. Labels become vectors of this size, which are learned. Defaults to `None`:
+            one-hot vectors.
 
     Returns:
         Tuple `(encoder, decoder)` of `keras.Model`s.
@@ -68,16 +75,19 @@ def dense(
         return _finish(h, activation, rate, batch_norm, name)
 
     x = keras.Input(input_shape, name="x")
-    h = keras.layers.Flatten(name="flatten")(x)
+    c, features = _condition(condition, embedding)
+    h = _join(keras.layers.Flatten(name="flatten")(x), features)
     for i, units in enumerate(hidden, start=1):
         h = block(h, units, dropout[0], f"hidden_{i}")
-    encoder = keras.Model(x, _latents(h, latent_dim, variational), name="encoder")
+    encoder = _model(x, c, _latents(h, latent_dim, variational), "encoder")
 
-    z = h = keras.Input((latent_dim,), name="z")
+    z = keras.Input((latent_dim,), name="z")
+    c, features = _condition(condition, embedding)
+    h = _join(z, features)
     for i, units in enumerate(reversed(hidden), start=1):
         h = block(h, units, dropout[1], f"hidden_{i}")
     h = keras.layers.Dense(math.prod(output_shape), name="output")(h)
-    decoder = keras.Model(z, keras.layers.Reshape(output_shape, name="reshape")(h), name="decoder")
+    decoder = _model(z, c, keras.layers.Reshape(output_shape, name="reshape")(h), "decoder")
     return encoder, decoder
 
 
@@ -92,11 +102,15 @@ def conv(
     batch_norm=False,
     likelihood="bernoulli",
     variational=True,
+    condition=None,
+    embedding=None,
 ):
     """A convolutional encoder and its mirror, for images of any size.
 
     Each convolution has stride 2 and halves the image, rounding up; the decoder's transposed
-    convolutions double it, and cut off the row and the column that are too many.
+    convolutions double it, and cut off the row and the column that are too many. Labels and
+    vectors join between convolutions and latents; a condition that is an image, of the size of x,
+    joins x as further channels, and in the decoder it joins at every size.
 
     Args:
         input_shape: tuple of three ints, `(height, width, channels)`.
@@ -106,7 +120,8 @@ def conv(
         kernel_size: int, at least 2. Defaults to `3`.
         hidden: tuple of ints. Sizes of dense layers between convolutions and latents. Defaults to
             `()`.
-        activation, dropout, batch_norm, likelihood, variational: as in `dense`.
+        activation, dropout, batch_norm, likelihood, variational, condition, embedding: as in
+            `dense`.
 
     Returns:
         Tuple `(encoder, decoder)` of `keras.Model`s.
@@ -146,27 +161,84 @@ def conv(
     def dense_block(h, units, rate, name):
         return block(h, keras.layers.Dense(units, use_bias=not batch_norm, name=name), rate)
 
-    x = h = keras.Input(input_shape, name="x")
+    x = keras.Input(input_shape, name="x")
+    c, features = _condition(condition, embedding, image_size=input_shape[:2])
+    is_image = c is not None and len(c.shape) == 4
+    h = _join(x, features) if is_image else x
     for i, channels in enumerate(filters, start=1):
         layer = keras.layers.Conv2D(channels, kernel_size, **settings(f"conv_{i}"))
         h = block(h, layer, dropout[0])
     h = keras.layers.Flatten(name="flatten")(h)
+    h = h if is_image else _join(h, features)
     for i, units in enumerate(hidden, start=1):
         h = dense_block(h, units, dropout[0], f"hidden_{i}")
-    encoder = keras.Model(x, _latents(h, latent_dim, variational), name="encoder")
+    encoder = _model(x, c, _latents(h, latent_dim, variational), "encoder")
 
-    z = h = keras.Input((latent_dim,), name="z")
+    z = keras.Input((latent_dim,), name="z")
+    c, features = _condition(condition, embedding, image_size=input_shape[:2])
+    maps = [features] if is_image else []  # of the condition, at the size of each convolution
+    for i, channels in enumerate(filters if is_image else (), start=1):
+        layer = keras.layers.Conv2D(channels, kernel_size, **settings(f"condition_conv_{i}"))
+        maps.append(block(maps[-1], layer, dropout[1]))
+    h = z if is_image else _join(z, features)
     for i, units in enumerate(reversed(hidden), start=1):
         h = dense_block(h, units, dropout[1], f"hidden_{i}")
     smallest = (*sizes[-1], filters[-1])
     h = dense_block(h, math.prod(smallest), 0.0, "unflatten")
     h = keras.layers.Reshape(smallest, name="reshape")(h)
     for i, channels in enumerate(reversed(filters), start=1):
+        h = _join(h, maps.pop(), f"_{i}") if is_image else h
         layer = keras.layers.Conv2DTranspose(channels, kernel_size, **settings(f"deconv_{i}"))
         h = block(h, layer, dropout[1])
         h = _cut_to(h, sizes[-1 - i], kernel_size, name=f"cut_{i}")
+    h = _join(h, maps.pop(), "_image") if is_image else h
     h = keras.layers.Conv2D(output_shape[-1], kernel_size, padding="same", name="output")(h)
-    return encoder, keras.Model(z, h, name="decoder")
+    return encoder, _model(z, c, h, "decoder")
+
+
+def _condition(condition, embedding, image_size=None):
+    """(input, features) of what a network reads beside x or z; (None, None) if it is nothing."""
+    sizes = () if condition is None else _as_ints(condition)
+    is_shape = isinstance(condition, (tuple, list))
+    if not all(map(_is_size, sizes)) or (is_shape and not sizes):
+        raise ValueError(
+            f"condition is {condition!r}; expected the number of classes, an int, or the shape of "
+            "a vector or an image."
+        )
+    if embedding is not None and (condition is None or is_shape or not _is_size(embedding)):
+        raise ValueError(
+            f"embedding is {embedding!r}, with condition {condition!r}; expected an int of at "
+            "least 1, with a number of classes."
+        )
+    if is_shape and image_size is not None and len(sizes) > 1 and sizes[:-1] != image_size:
+        raise ValueError(
+            f"condition is {sizes}; conv needs a vector, or an image of the size of x, "
+            f"{(*image_size, 'channels')}."
+        )
+    if condition is None:
+        return None, None
+    if is_shape:
+        c = keras.Input(sizes, name="condition")
+        return c, c
+    c = keras.Input((), dtype="int32", name="condition")
+    if embedding is None:
+        one_hot = keras.layers.CategoryEncoding(*sizes, output_mode="one_hot", name="one_hot")
+        return c, one_hot(c)
+    return c, keras.layers.Embedding(*sizes, embedding, name="embedding")(c)
+
+
+def _join(h, features, suffix=""):
+    """h with the features of the condition beside it, along the last axis."""
+    if features is None:
+        return h
+    if len(features.shape) > len(h.shape):
+        features = keras.layers.Flatten(name="flatten_condition")(features)
+    return keras.layers.Concatenate(name=f"with_condition{suffix}")([h, features])
+
+
+def _model(first, condition, outputs, name):
+    inputs = first if condition is None else [first, condition]
+    return keras.Model(inputs, outputs, name=name)
 
 
 def _finish(h, activation, rate, batch_norm, name):
@@ -200,19 +272,19 @@ def _as_ints(sizes):
     return tuple(int(n) if isinstance(n, np.integer) else n for n in sizes)
 
 
+def _is_size(n):
+    return isinstance(n, int) and not isinstance(n, bool) and n > 0
+
+
 def _checked(input_shape, latent_dim, sizes, dropout, sizes_name):
     """Dropout as a pair (encoder's, decoder's), after a look at every number."""
-
-    def all_positive(sizes):
-        return all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes)
-
-    if not input_shape or not all_positive(input_shape):
+    if not input_shape or not all(map(_is_size, input_shape)):
         raise ValueError(
             f"input_shape is {input_shape}; expected sizes of at least 1, without the batch axis."
         )
-    if not all_positive([latent_dim]):
+    if not _is_size(latent_dim):
         raise ValueError(f"latent_dim is {latent_dim!r}; expected an int of at least 1.")
-    if not all_positive(sizes):
+    if not all(map(_is_size, sizes)):
         raise ValueError(f"{sizes_name} are {tuple(sizes)}; expected ints of at least 1.")
     pair = tuple(dropout) if isinstance(dropout, (tuple, list)) else (dropout, dropout)
     if len(pair) != 2 or not all(0 <= rate < 1 for rate in pair):

@@ -1,12 +1,20 @@
-"""Layers that give p(z), what the latents look like before any data are seen."""
+"""Layers that give p(z), or p(z|c): what the latents look like before any data are seen."""
+
+import math
 
 import keras
+import numpy as np
+from keras import ops
 
-from keras_vae.distributions import Normal
+from keras_vae.distributions import Normal, NormalMixture
+from keras_vae.layers import soft_bound
 
 
 class Prior(keras.layers.Layer):
     """Base of the priors: `distribution` gives p(z), or p(z|c)."""
+
+    latent_dim = None  # None: any
+    condition = None  # what p(z|c) reads, as the builders of networks are told; None: nothing
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -23,6 +31,136 @@ class StandardNormal(Prior):
 
     def distribution(self, condition=None):
         return Normal(mean=0.0, log_var=0.0)
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Mixture(Prior):
+    """A mixture of normals, p(z) = sum_k w_k N(z; mean_k, variance_k), or one for each condition.
+
+    As the `prior` of a model its weights are learned with all others, by the bound; with one
+    component and a condition this is the prior network of Sohn (2015). Or it is fitted after a
+    training with another prior, to what the encoder made of the data: the aggregate posterior, the
+    mean of q(z|x) over the data, is never quite p(z), and where p(z) draws and no data lie the
+    decoder has learned nothing (Ghosh 2020, section 4).
+
+        mixture = priors.Mixture(latent_dim=6, components=10, condition=10)
+        mixture.fit(vae.encode(x, condition=y, sample=True), y)
+        vae.generate(100, condition=7, latents=mixture)
+
+    To keep it, make a model of it: `ConditionalVAE(vae.encoder, vae.decoder, prior=mixture)` draws
+    from it when it generates, bounds log p(x|c) under it, and saves it.
+
+    Args:
+        latent_dim: int. Size of z.
+        components: int. Normals, for each condition. With one, the KL term has its closed form;
+            with more it is estimated at one draw. Defaults to `1`.
+        condition: what p(z|c) reads, as in `networks.dense`: an int, the number of classes; or the
+            shape of a vector or an image, of which logits, means and log-variances are a linear
+            function. Defaults to `None`: one p(z) for all.
+
+    Raises:
+        ValueError: a size is out of its range.
+    """
+
+    def __init__(self, latent_dim, components=1, condition=None, **kwargs):
+        super().__init__(**kwargs)
+        condition = tuple(condition) if isinstance(condition, list) else condition
+        self.latent_dim, self.components, self.condition = latent_dim, components, condition
+        sizes = condition if isinstance(condition, tuple) else (condition,)
+        for size in (latent_dim, components, *sizes):
+            if size is not None and (not isinstance(size, int) or size < 1):
+                raise ValueError(
+                    f"Mixture of {components} normals over {latent_dim} latents with condition "
+                    f"{condition}: expected sizes of at least 1."
+                )
+        self.width = components * (1 + 2 * latent_dim)  # logits, then means, then log-variances
+        self.bias = self.add_weight(shape=(self.width,), initializer=self._apart, name="bias")
+        if condition is not None:
+            shape = (math.prod(sizes), self.width)
+            self.kernel = self.add_weight(shape=shape, initializer="zeros", name="kernel")
+
+    def _apart(self, shape, dtype=None):
+        """N(0, I) for a single normal; the means of several apart, or they would stay equal."""
+        start = np.zeros(shape)
+        if self.components > 1:
+            means = slice(self.components, self.components * (1 + self.latent_dim))
+            start[means] = np.random.default_rng(0).normal(size=start[means].shape)
+        return ops.convert_to_tensor(start, dtype)
+
+    def distribution(self, condition=None):
+        parameters = self.bias[None]
+        if isinstance(self.condition, int):
+            parameters = parameters + ops.take(self.kernel, ops.cast(condition, "int32"), axis=0)
+        elif self.condition is not None:
+            flat = ops.reshape(ops.cast(condition, "float32"), (-1, self.kernel.shape[0]))
+            parameters = parameters + ops.matmul(flat, self.kernel)
+        logits, means, log_vars = ops.split(
+            parameters, [self.components, self.components * (1 + self.latent_dim)], axis=-1
+        )
+        shape = (-1, self.components, self.latent_dim)
+        means, log_vars = ops.reshape(means, shape), soft_bound(ops.reshape(log_vars, shape))
+        if self.components == 1:
+            return Normal(means[:, 0], log_vars[:, 0])
+        return NormalMixture(logits, means, log_vars)
+
+    def fit(self, z, condition=None, seed=0):
+        """Set the weights to scikit-learn's `GaussianMixture` of z, for each class its own.
+
+        Args:
+            z: array `(n, latent_dim)`: draws from q(z|x), `vae.encode(x, sample=True)`.
+            condition: array of n integer labels, where p(z|c) reads labels. Defaults to `None`.
+            seed: int. Of the fit's first guess. Defaults to `0`.
+
+        Returns:
+            The layer itself.
+
+        Raises:
+            ValueError: z and condition do not fit the layer, or a class has too few examples.
+        """
+        from sklearn.mixture import GaussianMixture  # not before it is needed
+
+        z = np.asarray(z, "float64")
+        if isinstance(self.condition, tuple):
+            raise ValueError(
+                "A mixture that reads a vector or an image can be learned as a prior, not fitted; "
+                "fit one without condition."
+            )
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"z has shape {z.shape}; expected (n, {self.latent_dim}).")
+        labels = np.zeros(len(z), int) if self.condition is None else np.asarray(condition)
+        if labels.shape != (len(z),):
+            raise ValueError(
+                f"condition has shape {labels.shape}; expected ({len(z)},), a label for each z."
+            )
+        rows = []
+        for label in range(self.condition or 1):
+            members = z[labels == label]
+            if len(members) < max(2, self.components):
+                raise ValueError(
+                    f"Class {label} has {len(members)} examples, too few for {self.components} "
+                    "components."
+                )
+            found = GaussianMixture(
+                self.components, covariance_type="diag", reg_covar=1e-4, random_state=seed
+            ).fit(members)
+            log_vars = 20 * np.arctanh(np.log(found.covariances_) / 20)  # undoes `soft_bound`
+            rows.append(
+                np.concatenate([np.log(found.weights_), found.means_.ravel(), log_vars.ravel()])
+            )
+        if self.condition is None:
+            self.bias.assign(rows[0])
+        else:
+            self.bias.assign(np.zeros(self.width))
+            self.kernel.assign(rows)
+        return self
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "latent_dim": self.latent_dim,
+            "components": self.components,
+            "condition": self.condition,
+        }
 
 
 _NAMES = {"standard_normal": StandardNormal}

@@ -35,6 +35,7 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
     formula = "loss"  # what is minimised, as a line of text
     parts = ("input", "encoder", "decoder", "loss", "backward", "apply_gradients", "metrics")
     num_encoder_outputs = 1
+    max_inputs = 1  # of a network: two where it may read a condition
     accepts_missing = False  # may the target hold NaN?
 
     def __init__(self, encoder, decoder, likelihood="bernoulli", seed=None, **kwargs):
@@ -78,11 +79,21 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
 
     def call(self, inputs, training=False):
         """Mean of p(x|z) at the code of x. `inputs`: x, or (x, condition)."""
-        x, condition = inputs if isinstance(inputs, (tuple, list)) else (inputs, None)
+        x, y = inputs if isinstance(inputs, (tuple, list)) else (inputs, None)
+        x, _, condition = self.roles(x, y)
         x = ops.cast(x, "float32")  # Keras leaves integer images as they are (KERAS3 7.4)
         return self.likelihood(self.code(x, condition, training), condition, training).mean
 
     # What a model may use ------------------------------------------------------------------
+
+    def run(self, network, inputs, condition=None, training=False):
+        """network(inputs); network([inputs, condition]) of a network that has two inputs.
+
+        In a model that gives a condition (`max_inputs`), also of one that does not tell its inputs.
+        """
+        if self.max_inputs == 2 and len(network_checks.known_input_shapes(network)) != 1:
+            inputs = [inputs, condition]
+        return network(inputs, training=training)
 
     def over_samples(self, function, num_samples):
         """function() of each of `num_samples` draws of the latents: `(num_samples, batch)`.

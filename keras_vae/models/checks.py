@@ -128,14 +128,52 @@ def checked_seed(seed):
     return int(seed)
 
 
-def check_condition(model, condition, rows):
-    """A condition for a model that reads one: as many rows as the data."""
+def checked_condition(model, condition, rows, one_for_all=False):
+    """The condition as an array that the model can read, one row an example; None if it reads none.
+
+    With `one_for_all` a single condition may stand for all rows.
+    """
+    reads = model.roles(None, condition)[2] is not None  # a model that needs one says so here
     if condition is None:
-        return
-    if model.roles(None, condition)[2] is None:
+        return None
+    if not reads:
         raise TypeError(f"This {type(model).__name__} reads no condition; leave it out.")
+    if one_for_all and np.ndim(condition) == len(condition_shape(model) or ()):
+        condition = np.repeat(np.asarray(condition)[np.newaxis], rows, axis=0)
+    condition = batching.to_array(condition, "condition")
     if len(condition) != rows:
         raise ValueError(f"condition has {len(condition)} rows; expected {rows}, one an example.")
+    check_condition(model, condition)
+    return condition
+
+
+def condition_shape(model):
+    """Shape of one condition, () of a label; None where the model does not know."""
+    return () if isinstance(model.condition, int) else model.condition
+
+
+def check_condition(model, condition, name="condition"):
+    """Shape and values of an array of conditions, as far as the networks say what they read."""
+    shape = condition_shape(model)
+    classes = model.condition if shape == () else None
+    if shape is not None and not same_shape(inner_shape(condition.shape), shape):
+        expected = ("n", *shape) if shape else "(n,), integer labels"
+        raise ValueError(
+            f"{name} has shape {condition.shape}; the condition that this model reads has "
+            f"{'shape ' if shape else ''}{expected}."
+        )
+    if not classes:
+        check_finite(condition, name)
+    elif condition.dtype.kind not in "biu":
+        raise ValueError(
+            f"{name} has dtype {condition.dtype}; this model reads integer labels from 0 to "
+            f"{classes - 1}."
+        )
+    elif condition.min() < 0 or condition.max() >= classes:
+        raise ValueError(
+            f"{name} has labels from {condition.min()} to {condition.max()}; this model knows the "
+            f"classes 0 to {classes - 1}."
+        )
 
 
 def check_beta(beta):

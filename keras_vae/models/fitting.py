@@ -207,13 +207,15 @@ class Fitting:
         return x, y, sample_weight
 
     def _check_values(self, x, y=None, of=""):
-        given, target, _ = self.roles(x, y)
+        given, target, condition = self.roles(x, y)
         name = f"{of}x" if target is given else f"{of}y"
         checks.check_input(given, self.x_shape, f"{of}x")
         checks.check_finite(given, f"{of}x", self.accepts_missing)
         checks.check_target(target, checks.inner_shape(given.shape), name)
         checks.check_finite(target, name, self.accepts_missing)
         self.likelihood_layer.check(target, name)
+        if condition is not None:
+            checks.check_condition(self, condition, f"{of}y, the condition,")
 
     def _peeked(self, data, name):
         """The first batch of the data, checked; (None, None, None) where looking would cost it."""

@@ -1,18 +1,52 @@
 """What a model refuses when it is made: an encoder, a decoder and a likelihood that do not fit.
 
 encoder: x -> mean and log-variance of q(z|x), or one z; decoder: z -> `likelihood.parameter_shape`.
+Of a conditional model both may read a condition as a second input.
 """
 
 import keras
 
-from keras_vae import likelihoods
+from keras_vae import likelihoods, priors
 from keras_vae.models.checks import inner_shape, same_shape
 
 
-def known_input_shape(network):
-    """Shape of one example that the network takes, or None where it does not know yet."""
+def known_input_shapes(network):
+    """Shapes of one example of each input of the network; an empty list where it does not know."""
     shape = getattr(network, "input_shape", None)
-    return inner_shape(shape) if isinstance(shape, tuple) else None
+    shapes = shape if isinstance(shape, list) else [shape]
+    return [inner_shape(shape) for shape in shapes if isinstance(shape, tuple)]
+
+
+def first_input_shape(network):
+    """Shape of x, or of z, as the network takes it, or None where it does not know yet."""
+    return (known_input_shapes(network) or [None])[0]
+
+
+def common_condition(*networks):
+    """What the networks read as a condition, in the words of `networks.dense`, None if nothing.
+
+    An int where an `Embedding` or a `CategoryEncoding` that reads it knows the number of classes;
+    else the shape of one condition.
+    """
+    found = [known_condition(network) for network in networks]
+    found = [condition for condition in found if condition is not None]
+    if len(found) == 2 and found[0] != found[1]:
+        raise ValueError(
+            f"encoder reads condition={found[0]}, decoder condition={found[1]}; build both with "
+            "the same."
+        )
+    return found[0] if found else None
+
+
+def known_condition(network):
+    shapes = known_input_shapes(network)
+    if len(shapes) < 2:
+        return None
+    for layer in network.layers:
+        size = getattr(layer, "input_dim", getattr(layer, "num_tokens", None))
+        if isinstance(size, int) and layer.input is network.inputs[1]:
+            return size
+    return shapes[1]
 
 
 def known_output_shapes(network):
@@ -27,6 +61,48 @@ def check_network(network, name):
     if not isinstance(network, keras.layers.Layer):
         raise TypeError(
             f"{name} is {network!r}; expected a keras.Model, for example from networks.dense."
+        )
+
+
+def check_inputs(network, name, most):
+    """One input, x or z; two where the model reads a condition."""
+    shapes = known_input_shapes(network)
+    if len(shapes) > most:
+        cure = {1: "A ConditionalVAE gives two, the second a condition.", 2: "No model gives more."}
+        raise ValueError(
+            f"{name} has {len(shapes)} inputs; this model gives it {most}. {cure[most]}"
+        )
+
+
+def check_prior(prior, model, name="prior"):
+    """The prior's latents and its condition, against the networks'."""
+    if not isinstance(prior, priors.Prior):
+        raise TypeError(
+            f"{name} is a {type(prior).__name__}; expected a keras_vae.priors layer. "
+            "(To decode latents of your own: decode(z).)"
+        )
+    if prior.latent_dim is not None and model.latent_shape not in (None, (prior.latent_dim,)):
+        raise ValueError(
+            f"{name} is over {prior.latent_dim} latents, but decoder takes {model.latent_shape}."
+        )
+    if prior.condition is not None and model.max_inputs == 1:
+        raise ValueError(
+            f"{name} reads a condition, which a {type(model).__name__} does not give it."
+        )
+    if prior.condition is not None and model.condition not in (None, (), prior.condition):
+        raise ValueError(
+            f"{name} reads condition={prior.condition}, but the networks read "
+            f"condition={model.condition}; make both with the same."
+        )
+
+
+def check_condition_is_read(model):
+    """Of a conditional model one part at least must read the condition, as far as one can tell."""
+    inputs = [len(known_input_shapes(network)) for network in (model.encoder, model.decoder)]
+    if inputs == [1, 1] and isinstance(model.prior_layer, priors.StandardNormal):
+        raise ValueError(
+            f"Neither encoder nor decoder of this {type(model).__name__} reads a condition; "
+            "build them with condition=, or take a VAE."
         )
 
 

@@ -24,8 +24,11 @@ class Saving:
 
     def _check_networks(self):
         """Compare encoder, decoder and likelihood, as far as the networks know their shapes."""
-        self.x_shape = network_checks.known_input_shape(self.encoder)  # of one example
-        self.latent_shape = network_checks.known_input_shape(self.decoder)
+        for name in ("encoder", "decoder"):
+            network_checks.check_inputs(getattr(self, name), name, self.max_inputs)
+        self.x_shape = network_checks.first_input_shape(self.encoder)  # of one example
+        self.latent_shape = network_checks.first_input_shape(self.decoder)
+        self.condition = network_checks.common_condition(self.encoder, self.decoder)
         code_shapes = network_checks.known_output_shapes(self.encoder)
         output_shapes = network_checks.known_output_shapes(self.decoder)
         if code_shapes is not None:
@@ -47,18 +50,19 @@ class Saving:
         is_pair = isinstance(input_shape[0], (tuple, list))
         x_shape, y_shape = input_shape if is_pair else (input_shape, None)
         x = ops.zeros((1, *checks.inner_shape(x_shape)))
-        y = ops.zeros((1, *checks.inner_shape(y_shape))) if is_pair else None
+        y_shape = checks.inner_shape(y_shape) if is_pair else checks.condition_shape(self)
+        y = None if y_shape is None else ops.zeros((1, *y_shape))
         with self.distribute_strategy.scope():
             if not self._built:
-                self._check_unknown_networks(x)
+                self._check_unknown_networks(x, self.roles(x, y)[2])
             self.objective(x, y)
 
-    def _check_unknown_networks(self, x):
-        codes = self.encoder(x)
+    def _check_unknown_networks(self, x, condition):
+        codes = self.run(self.encoder, x, condition)
         network_checks.check_no_dict(codes)
         code_shapes = [checks.inner_shape(code.shape) for code in keras.tree.flatten(codes)]
         network_checks.check_code_shapes(code_shapes, self.num_encoder_outputs)
-        output = self.decoder(ops.zeros((1, *code_shapes[0])))
+        output = self.run(self.decoder, ops.zeros((1, *code_shapes[0])), condition)
         x_shape, output_shape = (checks.inner_shape(tensor.shape) for tensor in (x, output))
         network_checks.check_decoder_output(
             self.decoder, output_shape, x_shape, self.likelihood_layer
@@ -134,9 +138,16 @@ class Saving:
         return [variable for variable in self.variables if id(variable) not in weights]
 
     def export(self, filepath, format="tf_saved_model", input_signature=None, **kwargs):
-        """Write the model as an artifact for serving: x to the mean of p(x|z), as `predict`."""
+        """Write the model as an artifact for serving: x to the mean of p(x|z), as `predict`.
+
+        A model that reads a condition serves the pair (x, condition), labels as int32.
+        """
         self.ensure_built()
         if input_signature is None:
-            shape = (None, *self.x_shape)
-            input_signature = [keras.InputSpec(shape=shape, dtype="float32")]
+            x = keras.InputSpec(shape=(None, *self.x_shape), dtype="float32")
+            input_signature = [x]
+            if self.condition is not None:
+                shape = checks.condition_shape(self)
+                dtype = "float32" if shape else "int32"
+                input_signature = [[x, keras.InputSpec(shape=(None, *shape), dtype=dtype)]]
         super().export(filepath, format=format, input_signature=input_signature, **kwargs)

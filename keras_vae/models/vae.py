@@ -20,7 +20,7 @@ from keras import ops
 from keras_vae import priors
 from keras_vae.distributions import Normal, kl_divergence, sum_over_values
 from keras_vae.layers import Sampling
-from keras_vae.models import checks
+from keras_vae.models import checks, network_checks
 from keras_vae.models.base import BaseModel
 
 
@@ -73,6 +73,10 @@ class VAE(BaseModel):
     ):
         super().__init__(encoder, decoder, likelihood, seed, **kwargs)
         self.prior_layer = priors.get(prior)
+        network_checks.check_prior(self.prior_layer, self)
+        if self.max_inputs == 2:
+            network_checks.check_condition_is_read(self)
+        self.condition = self.condition or self.prior_layer.condition
         self.sampling = Sampling(seed=self.seed, dtype="float32", name="sampling")
         self.sampling.built = True  # it has no weights
         self._initial_beta = checks.check_beta(beta)

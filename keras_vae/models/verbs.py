@@ -15,7 +15,7 @@ from keras import ops
 
 from keras_vae import batching
 from keras_vae.layers import BLOCK, SAMPLE_STRIDE
-from keras_vae.models import checks
+from keras_vae.models import checks, network_checks
 
 _SAMPLES_A_CALL = 500  # of `log_likelihood`, whatever their number in all: memory stays
 
@@ -23,28 +23,43 @@ _SAMPLES_A_CALL = 500  # of `log_likelihood`, whatever their number in all: memo
 class Verbs:
     """encode, decode, predict, generate, elbo and log_likelihood of a `BaseModel`."""
 
-    def encode(self, x, batch_size=1024, *, condition=None):
-        """Latents that stand for x: the means of q(z|x).
+    def encode(self, x, batch_size=1024, *, condition=None, sample=False, seed=None):
+        """Latents that stand for x: the means of q(z|x), or a draw from each.
 
         Args:
             x: array `(n, ...)`.
             condition: array of n conditions, for a model that reads one. Defaults to `None`.
             batch_size: int. Rows at a time, rounded up to a multiple of 128. Defaults to `1024`.
+            sample: bool. Draw z from q(z|x) in place of its mean. Defaults to `False`.
+            seed: int. Fixes the draws. Defaults to `None`, the model's own.
 
         Returns:
             float32 array `(n, latent_dim)`.
         """
-        x = self._checked_input(x, condition)
-        return self.over_rows("encode", self.code, x, condition, batch_size)
+        x, condition = self._checked_input(x, condition)
+        if not sample:
+            return self.over_rows("encode", self.code, x, condition, batch_size)
+
+        def draw(x, condition=None):
+            q = self.posterior(x, condition)
+            return self.sampling((q.mean, q.log_var))
+
+        return self.over_rows("draw", draw, x, condition, batch_size, seed=seed)
 
     def decode(self, z, batch_size=1024, *, condition=None):
-        """Means of p(x|z), an array `(n, ...)` of the data's shape, for z `(n, latent_dim)`."""
+        """Means of p(x|z), an array `(n, ...)` of the data's shape, for z `(n, latent_dim)`.
+
+        Args:
+            z: array `(n, latent_dim)`.
+            condition: array of n conditions, or one for all n. Defaults to `None`.
+            batch_size: as in `encode`.
+        """
         checks.check_in_memory(z, "z")
         z = batching.to_array(z, "z")
         self.ensure_built()
         checks.check_input(z, self.latent_shape, "z")
         checks.check_finite(z, "z")
-        checks.check_condition(self, condition, len(z))
+        condition = checks.checked_condition(self, condition, len(z), one_for_all=True)
 
         def mean(z, condition=None):
             return self.likelihood(z, condition).mean
@@ -54,24 +69,37 @@ class Verbs:
     def predict(
         self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, *, condition=None
     ):
-        """Reconstructions: the mean of p(x|z) at the mean of q(z|x). Arguments as Keras's."""
-        if batching.is_array(x):
-            x = self._checked_input(x, condition)
-            x = x if condition is None else (x, condition)
-        elif not hasattr(x, "__iter__") or isinstance(x, (dict, tuple)):
-            checks.check_in_memory(x)
+        """Reconstructions: the mean of p(x|z) at the mean of q(z|x). Arguments as Keras's.
+
+        A dataset gives the condition itself, as (x, condition).
+        """
         if batch_size is not None:
             checks.check_count(batch_size, "batch_size", least=1)
+        if batching.is_array(x):
+            x, condition = self._checked_input(x, condition)
+            if condition is not None:
+                x = batching.batches((x, condition), batch_size or 32, shuffle=False)
+                batch_size = None
+        elif not hasattr(x, "__iter__") or isinstance(x, (dict, tuple)):
+            checks.check_in_memory(x)
+        elif condition is not None:
+            raise TypeError("condition= goes with an array; a dataset gives (x, condition) itself.")
         return super().predict(
             x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
         )
 
-    def generate(self, n, seed=None, sample=False, *, condition=None):
+    def predict_step(self, data):
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self(x if y is None else (x, y), training=False)  # Keras would drop y
+
+    def generate(self, n, seed=None, sample=False, *, condition=None, latents=None):
         """New examples: z ~ p(z), then the mean of p(x|z), or a draw from it.
 
         Args:
             n: int, at least 1.
-            condition: as in `encode`.
+            condition: array of n conditions, or one for all n. Defaults to `None`.
+            latents: Prior that z is drawn from in place of the model's, for example a
+                `priors.Mixture` fitted to the latents of data. Defaults to `None`.
             seed: int. The same seed gives the same examples, and the first of more. Defaults to
                 `None`: new ones at each call.
             sample: bool. Draw x from p(x|z), noise and all, in place of its mean. Defaults to
@@ -81,24 +109,28 @@ class Verbs:
             float32 array `(n, ...)`.
         """
         checks.check_count(n, "n", least=1)
-        checks.check_condition(self, condition, n)
+        condition = checks.checked_condition(self, condition, n, one_for_all=True)
         self.ensure_built()
+        prior = self.prior
+        if latents is not None:
+            network_checks.check_prior(latents, self, "latents")
+            prior = latents.distribution
         seed = checks.checked_seed(seed)
         if seed is None:
             seed = int(keras.random.randint((), 0, 2**31 - 1, seed=self.generation_noise))
 
         def draw(seed_and_block, rows, condition=None):
-            shape = (BLOCK if condition is None else rows, *self.latent_shape)
-            z = self.prior(condition).sample(seed_and_block, shape)[:rows]
-            p_x = self.likelihood(z, condition)
+            z = prior(condition).sample(seed_and_block, (BLOCK, *self.latent_shape))[:rows]
+            p_x = self.likelihood(z, None if condition is None else condition[:rows])
             return p_x.sample(-1 - seed_and_block) if sample else p_x.mean
 
         parts = []
         for start in range(0, n, BLOCK):
             arguments = [np.array([seed, start // BLOCK]), np.array(min(BLOCK, n - start))]
-            if condition is not None:
-                arguments.append(condition[start : start + BLOCK])
-            parts.append(self._call_compiled(f"generate, sample={sample}", draw, arguments))
+            if condition is not None:  # of a whole block: fewer rows draw the first of its noise
+                rows = np.minimum(np.arange(start, start + BLOCK), n - 1)
+                arguments.append(condition[rows])
+            parts.append(self._call_compiled(("generate", sample, latents), draw, arguments))
         return np.concatenate(parts)
 
     def elbo(self, x, seed=None, batch_size=1024, *, condition=None):
@@ -124,7 +156,7 @@ class Verbs:
             raise TypeError(
                 f"This {type(self).__name__} has no ELBO: it has no p(z) and no q(z|x)."
             )
-        x = self._checked_input(x, condition)
+        x, condition = self._checked_input(x, condition)
         self._check_values(x, condition)
 
         def bound(x, condition=None):
@@ -154,7 +186,7 @@ class Verbs:
                 f"This {type(self).__name__} has no p(x): no p(z) to average p(x|z) over."
             )
         checks.check_count(num_samples, "num_samples", least=1)
-        x = self._checked_input(x, condition)
+        x, condition = self._checked_input(x, condition)
         self._check_values(x, condition)
 
         def log_sum(samples, x, condition=None):
@@ -189,7 +221,8 @@ class Verbs:
         Every verb runs through it. Generators of noise are put back as they were.
 
         Args:
-            name: str. The same name means the same function, which is compiled once for a model.
+            name: str, or another constant. The same name means the same function, which is compiled
+                once for a model.
             function: callable. Tensors to one tensor `(batch, ...)`.
             x: array `(n, ...)`.
             condition: array `(n, ...)`. Defaults to `None`, and is then not passed.
@@ -242,6 +275,6 @@ class Verbs:
         x = batching.to_array(x)
         checks.check_input(x, self.x_shape, "x")
         checks.check_finite(x, "x", self.accepts_missing)
-        checks.check_condition(self, condition, len(x))
+        condition = checks.checked_condition(self, condition, len(x))
         self.ensure_built(x, condition)
-        return x
+        return x, condition

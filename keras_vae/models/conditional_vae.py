@@ -1,0 +1,67 @@
+"""The conditional VAE (Sohn 2015): every distribution of the VAE reads a condition c.
+
+    log p(x|c) >= E_q(z|x,c)[log p(x|z, c)] - KL(q(z|x, c) || p(z|c))
+
+c is what one knows and wants to ask for: a class, some attributes, an image. z is left with what c
+does not say: of a written character, the hand. (Introduction, equation 8, whose last p(z, c) means
+p(z|c); lecture rows A9 and M4.)
+"""
+
+import keras
+
+from keras_vae.distributions import Normal
+from keras_vae.models.vae import VAE
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class ConditionalVAE(VAE):
+    """A VAE of x given a condition: `fit(x, condition)`, `generate(n, condition=...)`.
+
+    Encoder and decoder read the condition as a second input: integer labels, vectors or images;
+    `networks.dense` and `networks.conv` with `condition=` make such a pair. A network with one
+    input reads none (the Introduction's encoder: q(z|x) and p(x|z, c)); one that does not tell its
+    inputs is given both.
+
+    p(z|c) = N(0, I), the same for all c, is no loss in principle, since the decoder may turn z for
+    each c as it likes; in practice a `prior` that is learned with the rest, such as
+    `priors.Mixture(latent_dim, components=10, condition=10)`, makes its draws look like data.
+
+    Args:
+        encoder: keras.Model. `[x, condition]` to `(z_mean, z_log_var)`.
+        decoder: keras.Model. `[z, condition]` to what the likelihood needs.
+        likelihood, prior, beta, seed: as of a `VAE`.
+
+    It logs what a `VAE` logs; `elbo` bounds log p(x|c), and `log_likelihood` estimates it.
+
+    Raises:
+        ValueError, TypeError: networks and prior do not fit together, or none reads a condition.
+
+    Example:
+
+    >>> encoder, decoder = keras_vae.networks.dense((8, 8, 1), latent_dim=2, condition=10)
+    >>> vae = keras_vae.ConditionalVAE(encoder, decoder)
+    >>> vae.compile(optimizer="adam")
+    >>> history = vae.fit(np.zeros((10, 8, 8, 1)), np.arange(10), verbose=0)
+    >>> vae.generate(3, seed=1, condition=7).shape
+    (3, 8, 8, 1)
+    """
+
+    formula = "loss = -log p(x|z,c) + beta * KL(q(z|x,c) || p(z|c)),  z ~ q(z|x,c)"
+    max_inputs = 2
+
+    def roles(self, x, y=None):
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} reads a condition, and there is none: call "
+                "fit(x, condition), and the verbs with condition=."
+            )
+        return x, x, y
+
+    def posterior(self, x, condition=None, training=False):
+        """q(z|x, c), a Distribution."""
+        return Normal(*self.run(self.encoder, x, condition, training))
+
+    def likelihood(self, z, condition=None, training=False):
+        """p(x|z, c), a Distribution."""
+        outputs = self.run(self.decoder, z, condition, training)
+        return self.likelihood_layer.distribution(outputs)

@@ -1,0 +1,381 @@
+"""Characters on request: every distribution of the VAE reads a condition.
+
+encoder, decoder = networks.dense(x.shape[1:], latent_dim=2, condition=10)
+vae = ConditionalVAE(encoder, decoder)
+vae.compile("adam")
+vae.fit(x, y)
+vae.generate(10, condition=np.arange(10)), vae.predict(x, condition=y)
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_vae import VAE, ConditionalVAE, networks, priors
+from tests.conftest import weights_of
+
+
+def make(condition=10, prior="standard_normal", compiled=True, model=ConditionalVAE, **arguments):
+    """A small model of 8 x 8 images; the same arguments give the same weights."""
+    keras.utils.set_random_seed(0)
+    networks_ = networks.dense((8, 8, 1), 2, hidden=(24,), condition=condition, **arguments)
+    vae = model(*networks_, prior=prior, seed=3)
+    if compiled:
+        vae.compile("adam", steps_per_execution=8)
+    return vae
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    """A model with a learned p(z|c), a mixture of two normals for each class."""
+    vae = make(prior=priors.Mixture(2, components=2, condition=10))
+    vae.fit(*digits, epochs=40, verbose=0)
+    return vae
+
+
+def test_a_constant_condition_gives_the_vae_with_the_same_weights(x):
+    """A one-hot vector of one class is a 1 beside x and z: a row of weights that joins the bias."""
+    conditional, vae = make(condition=1), make(condition=None, model=VAE)
+    for network in ("encoder", "decoder"):
+        theirs, ours = (getattr(model, network) for model in (conditional, vae))
+        kernel, *others = theirs.get_weights()
+        others[0] = others[0] + kernel[-1]
+        ours.set_weights([kernel[:-1], *others])
+    constant = np.zeros(len(x), int)
+    np.testing.assert_allclose(conditional.elbo(x, condition=constant), vae.elbo(x), rtol=1e-5)
+    np.testing.assert_allclose(
+        conditional.log_likelihood(x, 20, condition=constant), vae.log_likelihood(x, 20), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        conditional.generate(5, seed=1, condition=0), vae.generate(5, seed=1), atol=1e-6
+    )
+    another = conditional.decoder.get_weights()  # the law broken: the row does count
+    another[0][-1] += 1
+    conditional.decoder.set_weights(another)
+    assert not np.allclose(conditional.elbo(x, condition=constant), vae.elbo(x), rtol=1e-5)
+
+
+def test_a_prior_fixed_to_the_standard_normal_is_the_plain_prior(digits):
+    x, y = digits
+    fixed = make(prior=priors.Mixture(2, condition=10, trainable=False))
+    plain = make()
+    for vae in (fixed, plain):
+        vae.fit(x, y, epochs=1, verbose=0)
+    np.testing.assert_array_equal(fixed.elbo(x, condition=y), plain.elbo(x, condition=y))
+    np.testing.assert_array_equal(
+        fixed.generate(5, seed=1, condition=3), plain.generate(5, seed=1, condition=3)
+    )
+    learned = make(prior=priors.Mixture(2, condition=10))  # the law broken: it moves when it may
+    learned.fit(x, y, epochs=1, verbose=0)
+    assert np.abs(learned.prior_layer.kernel).max() > 0
+
+
+def test_log_likelihood_of_each_class_equals_quadrature_over_the_latents(trained, digits):
+    """log p(x|c) = log of the integral of p(x|z, c) p(z|c) over a grid in the plane."""
+    x, y = digits
+    step = 0.05
+    line = np.arange(-7, 7, step)
+    grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2).astype("float32")
+    errors = {}
+    for label in range(10):
+        c = np.full(len(grid), label)
+        some = x[y == label][:5]
+        log_p_z = np.array(trained.prior(c).log_prob(grid)) + 2 * np.log(step)
+        assert np.logaddexp.reduce(log_p_z) == pytest.approx(0, abs=0.01)  # the grid holds it all
+        p_x = trained.likelihood(grid, c)
+        exact = [np.logaddexp.reduce(np.array(p_x.log_prob(one[None])) + log_p_z) for one in some]
+        estimate = trained.log_likelihood(some, 2000, condition=c[: len(some)])
+        errors[label] = np.abs(estimate - exact).mean()
+        wrong = trained.log_likelihood(some, 100, condition=np.full(len(some), (label + 1) % 10))
+        assert np.abs(wrong - exact).mean() > 0.5
+    assert max(errors.values()) < 0.05, errors
+
+
+@pytest.mark.parametrize("embedding", [None, 4], ids=["one-hot", "embedding"])
+def test_permuting_the_classes_with_their_weights_changes_nothing(digits, embedding):
+    x, y = digits
+    prior = priors.Mixture(2, components=2, condition=10)
+    vae = make(prior=prior, embedding=embedding)
+    vae.fit(x, y, epochs=1, verbose=0)
+    before = vae.elbo(x, condition=y)
+    images = vae.generate(10, seed=1, condition=np.arange(10))
+    new_label = np.random.default_rng(0).permutation(10)  # of each old one
+    old_label = np.argsort(new_label)
+    prior.kernel.assign(np.array(prior.kernel)[old_label])
+    for network in (vae.encoder, vae.decoder):
+        if embedding:
+            table = network.get_layer("embedding").embeddings
+            table.assign(np.array(table)[old_label])
+        else:
+            kernel = network.get_layer("hidden_1").kernel
+            rows = np.array(kernel)
+            rows[-10:] = rows[-10:][old_label]
+            kernel.assign(rows)
+    np.testing.assert_allclose(vae.elbo(x, condition=new_label[y]), before, rtol=1e-5)
+    np.testing.assert_allclose(vae.generate(10, seed=1, condition=new_label), images, atol=1e-5)
+    assert not np.allclose(vae.elbo(x, condition=y), before, rtol=1e-5)
+
+
+def test_the_condition_is_read_by_every_distribution(trained, digits):
+    x, y = digits
+    other = (y + 1) % 10
+    for noun, given in (
+        (trained.posterior, x),
+        (trained.likelihood, trained.encode(x, condition=y)),
+    ):
+        assert not np.allclose(noun(given, y).mean, noun(given, other).mean, atol=1e-3)
+    assert not np.allclose(trained.prior(y).mean, trained.prior(other).mean, atol=1e-3)
+    assert trained.elbo(x, condition=y).mean() > trained.elbo(x, condition=other).mean() + 2
+
+
+def test_the_most_probable_class_is_the_class(trained, digits):
+    """log p(x|c) over the classes is a classifier; chance is 0.1."""
+    x, y = digits
+    bounds = [trained.elbo(x, condition=np.full(len(x), label)) for label in range(10)]
+    assert np.mean(np.argmax(bounds, axis=0) == y) > 0.8
+
+
+def test_one_condition_for_all_or_one_for_each(trained):
+    whole = trained.generate(200, seed=1, condition=4)
+    assert whole.shape == (200, 8, 8, 1)
+    np.testing.assert_array_equal(whole, trained.generate(200, seed=1, condition=[4] * 200))
+    np.testing.assert_array_equal(whole[:3], trained.generate(3, seed=1, condition=[4, 4, 4]))
+    z = np.zeros((3, 2))
+    images = trained.decode(z, condition=4)
+    np.testing.assert_array_equal(images, trained.decode(z, condition=[4, 4, 4]))
+    np.testing.assert_allclose(images[0], images[1])
+
+
+def test_draws_from_the_posterior_have_its_mean_and_spread(trained, digits):
+    x, y = digits
+    many = np.repeat(x[:1], 4000, axis=0)
+    c = np.repeat(y[:1], 4000)
+    draws = trained.encode(many, condition=c, sample=True, seed=2)
+    q = trained.posterior(x[:1], y[:1])
+    std = np.exp(0.5 * np.array(q.log_var))
+    np.testing.assert_allclose(draws.mean(axis=0), q.mean[0], atol=4 * std.max() / 4000**0.5)
+    np.testing.assert_allclose(draws.std(axis=0), std[0], rtol=0.1)
+    again = trained.encode(many, condition=c, sample=True, seed=2, batch_size=128)
+    np.testing.assert_allclose(draws, again, atol=1e-5)
+
+
+def test_a_mixture_fitted_to_the_latents_generates_and_tightens_the_bound(digits, tmp_path):
+    """What q(z|x, c) adds up to is not N(0, I); as the prior of a model it is saved with it."""
+    x, y = digits
+    vae = make()
+    vae.fit(x, y, epochs=15, verbose=0)
+    mixture = priors.Mixture(2, components=2, condition=10)
+    mixture.fit(vae.encode(x, condition=y, sample=True), y)
+    better = ConditionalVAE(vae.encoder, vae.decoder, prior=mixture, seed=3)
+    arguments = {"seed": 1, "condition": y[:20]}
+    images = vae.generate(20, latents=mixture, **arguments)
+    assert not np.allclose(images, vae.generate(20, **arguments), atol=0.01)
+    np.testing.assert_array_equal(images, better.generate(20, **arguments))
+    bounds = [model.log_likelihood(x, 50, condition=y).mean() for model in (vae, better)]
+    assert bounds[1] > bounds[0] + 0.2
+    better.save(tmp_path / "better.keras")
+    again = keras.models.load_model(tmp_path / "better.keras")
+    np.testing.assert_array_equal(images, again.generate(20, **arguments))
+
+
+def conditional(build, condition):
+    keras.utils.set_random_seed(0)
+    size = {"hidden": (24,)} if build == "dense" else {"filters": (8,), "hidden": (16,)}
+    network = getattr(networks, build)((8, 8, 1), 2, condition=condition, **size)
+    vae = ConditionalVAE(*network, seed=1)
+    vae.compile("adam", steps_per_execution=8)
+    return vae
+
+
+@pytest.mark.parametrize("build", ["dense", "conv"])
+def test_labels_are_one_hot_vectors(digits, build):
+    x, y = digits
+    vectors = np.eye(10)[y]
+    of_vectors, of_labels = conditional(build, (10,)), conditional(build, 10)
+    of_vectors.fit(x, vectors, epochs=1, verbose=0)
+    of_labels.fit(x, y, epochs=1, verbose=0)
+    np.testing.assert_allclose(
+        of_vectors.elbo(x, condition=vectors), of_labels.elbo(x, condition=y), rtol=1e-5
+    )
+    images = of_vectors.generate(3, seed=1, condition=vectors[0])  # one for all
+    np.testing.assert_allclose(
+        images, of_vectors.generate(3, seed=1, condition=vectors[[0, 0, 0]]), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("build", ["dense", "conv"])
+def test_images_are_conditions_too(digits, build):
+    """The upper half of each digit is given: it explains more than that of another digit."""
+    x, _ = digits
+    halves = x * (np.arange(8) < 4)[:, None, None]
+    vae = conditional(build, (8, 8, 1))
+    vae.fit(x, halves, epochs=12, verbose=0, validation_data=(x[:50], halves[:50]))
+    bound = vae.elbo(x, condition=halves).mean()
+    assert bound > vae.elbo(x, condition=np.roll(halves, 1, axis=0)).mean() + 0.5
+    assert vae.generate(3, seed=1, condition=halves[0]).shape == (3, 8, 8, 1)
+    assert vae.predict(x, condition=halves, verbose=0).shape == x.shape
+
+
+def test_a_decoder_alone_may_read_the_condition(digits):
+    """The Introduction's model: q(z|x), p(x|z, c)."""
+    encoder, _ = networks.dense((8, 8, 1), 2)
+    _, decoder = networks.dense((8, 8, 1), 2, condition=10)
+    vae = ConditionalVAE(encoder, decoder, seed=1)
+    x, y = digits
+    assert vae.elbo(x, condition=y).shape == (300,)
+    np.testing.assert_array_equal(vae.encode(x, condition=y), vae.encode(x, condition=y * 0))
+    assert not np.allclose(vae.elbo(x, condition=y), vae.elbo(x, condition=y * 0))
+
+
+@keras.saving.register_keras_serializable(package="test")
+class ReadsLabels(keras.Model):
+    """A network as a subclass, which tells neither inputs nor sizes: [x or z, condition]."""
+
+    def __init__(self, shapes, **kwargs):
+        super().__init__(**kwargs)
+        self.shapes = shapes
+        self.flatten = keras.layers.Flatten()
+        self.embed = keras.layers.Embedding(10, 3)
+        self.heads = [keras.layers.Dense(int(np.prod(shape))) for shape in shapes]
+
+    def call(self, inputs):
+        first, condition = inputs
+        h = keras.ops.concatenate(
+            [self.flatten(first), self.embed(keras.ops.cast(condition, "int32"))], axis=-1
+        )
+        outputs = [
+            keras.ops.reshape(head(h), (-1, *shape))
+            for head, shape in zip(self.heads, self.shapes, strict=True)
+        ]
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def get_config(self):
+        return {**super().get_config(), "shapes": self.shapes}
+
+
+def test_networks_that_tell_no_shape_are_given_the_condition(digits, tmp_path):
+    x, y = digits
+    vae = ConditionalVAE(ReadsLabels([(2,), (2,)]), ReadsLabels([(8, 8, 1)]), seed=1)
+    vae.compile("adam")
+    vae.fit(x, y, epochs=1, verbose=0)
+    assert vae.generate(3, condition=5).shape == (3, 8, 8, 1)
+    vae.save(tmp_path / "vae.keras")
+    again = keras.models.load_model(tmp_path / "vae.keras")
+    for model in (vae, again):
+        model.fit(x, y, epochs=1, verbose=0)
+    np.testing.assert_array_equal(weights_of(vae), weights_of(again))
+
+
+@pytest.mark.parametrize("kind", ["arrays", "dataset", "generator"])
+def test_each_kind_of_data_brings_the_condition(digits, kind):
+    x, y = digits
+
+    def data():
+        pairs = tf.data.Dataset.from_tensor_slices((x, y)).batch(50)
+        return pairs if kind == "dataset" else (pair for pair in pairs.as_numpy_iterator())
+
+    vae = make()
+    if kind == "arrays":
+        vae.fit(x, y, verbose=0, validation_split=0.1)
+        losses = vae.evaluate(x, y, batch_size=128, verbose=0, return_dict=True)
+        assert losses["elbo"] == pytest.approx(vae.elbo(x, condition=y).mean(), abs=0.5)
+        reconstructions = vae.predict(x, condition=y, verbose=0)
+    else:
+        vae.fit(data(), verbose=0)
+        reconstructions = vae.predict(data(), verbose=0)
+    np.testing.assert_allclose(
+        reconstructions, vae.decode(vae.encode(x, condition=y), condition=y), atol=1e-6
+    )
+
+
+NEEDS = "This ConditionalVAE reads a condition, and there is none"
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda vae, x, y: vae.fit(x, verbose=0), NEEDS),
+        (lambda vae, x, y: vae.fit(x, y, validation_data=x, verbose=0), NEEDS),
+        (lambda vae, x, y: vae.evaluate(x, verbose=0), NEEDS),
+        (lambda vae, x, y: vae.predict(x, verbose=0), NEEDS),
+        (lambda vae, x, y: vae(x), NEEDS),
+        (lambda vae, x, y: vae.encode(x), NEEDS),
+        (lambda vae, x, y: vae.decode(np.zeros((3, 2))), NEEDS),
+        (lambda vae, x, y: vae.generate(3), NEEDS),
+        (lambda vae, x, y: vae.elbo(x), NEEDS),
+        (lambda vae, x, y: vae.log_likelihood(x, 2), NEEDS),
+        (
+            lambda vae, x, y: vae.fit(x, y + 1, verbose=0),
+            "the condition, has labels from 1 to 10; ",
+        ),
+        (lambda vae, x, y: vae.encode(x, condition=y - 1), "from -1 to 8; this model knows the "),
+        (lambda vae, x, y: vae.fit(x, y * 1.0, verbose=0), "has dtype float32; this model reads"),
+        (lambda vae, x, y: vae.fit(x, np.eye(10)[y], verbose=0), r"shape \(300, 10\); .*integer"),
+        (lambda vae, x, y: vae.encode(x, condition=y[:3]), "condition has 3 rows; expected 300"),
+        (lambda vae, x, y: vae.generate(3, condition=[1, 2]), "condition has 2 rows; expected 3"),
+        (lambda vae, x, y: vae.generate(3, condition=10), "has labels from 10 to 10"),
+        (
+            lambda vae, x, y: vae.generate(3, condition=1, latents=priors.Mixture(3)),
+            r"latents is over 3 latents, but decoder takes \(2,\)",
+        ),
+        (
+            lambda vae, x, y: vae.generate(3, condition=1, latents=priors.Mixture(2, condition=7)),
+            "latents reads condition=7, but the networks read condition=10",
+        ),
+    ],
+)
+def test_what_it_refuses(digits, call, sentence):
+    vae = make()
+    before = weights_of(vae)
+    with pytest.raises(ValueError, match=sentence):
+        call(vae, *digits)
+    np.testing.assert_array_equal(weights_of(vae), before)
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda vae, x, y: vae.predict(tf.data.Dataset.from_tensors(x), condition=y), "gives"),
+        (lambda vae, x, y: vae.generate(3, condition=1, latents=np.zeros((3, 2))), "priors layer"),
+        (lambda vae, x, y: make(condition=None, model=VAE).encode(x, condition=y), "reads no"),
+    ],
+)
+def test_what_it_refuses_by_type(digits, call, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        call(make(), *digits)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"condition": None}, "Neither encoder nor decoder of this ConditionalVAE reads"),
+        ({"model": VAE}, "encoder has 2 inputs; this model gives it 1. A ConditionalVAE"),
+        ({"prior": priors.Mixture(2, condition=3)}, "prior reads condition=3, but the networks"),
+        (
+            {"condition": None, "model": VAE, "prior": priors.Mixture(2, condition=3)},
+            "prior reads a condition, which a VAE does not give it",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_when_the_model_is_made(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make(**arguments)
+
+
+def test_two_networks_of_different_conditions_are_refused():
+    encoder, _ = networks.dense((8, 8, 1), 2, condition=10)
+    for other in (9, (10,)):
+        _, decoder = networks.dense((8, 8, 1), 2, condition=other)
+        with pytest.raises(ValueError, match="encoder reads condition=10, decoder condition="):
+            ConditionalVAE(encoder, decoder)
+
+
+def test_it_exports_with_the_condition(trained, digits, tmp_path):
+    x, y = digits
+    trained.export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(tmp_path / "served")
+    images = served.serve([x[:5], y[:5].astype("int32")])
+    np.testing.assert_allclose(
+        images, trained.predict(x[:5], condition=y[:5], verbose=0), atol=1e-6
+    )
