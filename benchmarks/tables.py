@@ -8,7 +8,7 @@ A table stands between `<!-- table: name -->` and `<!-- end -->`; nothing else i
 import pathlib
 import re
 
-from keras_vae import results
+from keras_vae import results, zoo
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -97,6 +97,17 @@ def _column(found, prefix):
     return {name: f"{found[prefix + name]:{form}}" for name, form in _FORMS.items()}
 
 
+def models():
+    rows = {}
+    for name in zoo.__all__:
+        text = " ".join(getattr(zoo, name).__doc__.split())
+        parts, paper, tutorial = re.search(
+            "By parts: (.*) Paper: (.*) Tutorial: (.*)", text
+        ).groups()
+        rows[f"`{name}`"] = [parts, paper, f"[{tutorial[:2]}](tutorials/{tutorial}.py)"]
+    return _table(["`zoo.`", "by parts", "paper", "tutorial"], rows)
+
+
 def _origin(record):
     versions, machine = record["versions"], record["machine"]
     return (
@@ -110,7 +121,13 @@ def _table(head, rows):
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-TABLES = {"endurance": endurance, "likelihood": likelihood, "mnist": mnist, "speed": speed}
+TABLES = {
+    "endurance": endurance,
+    "likelihood": likelihood,
+    "mnist": mnist,
+    "models": models,
+    "speed": speed,
+}
 
 
 def renewed(readme):

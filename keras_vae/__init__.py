@@ -19,6 +19,7 @@ from keras_vae import (
     networks,
     priors,
     results,
+    zoo,
 )
 from keras_vae.models import VAE, Autoencoder, ConditionalVAE
 
@@ -42,6 +43,7 @@ __all__ = [
     "plotting",
     "priors",
     "results",
+    "zoo",
 ]
 
 

@@ -9,7 +9,13 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from keras_vae.distributions import Bernoulli, Distribution, Normal, kl_divergence
+from keras_vae.distributions import (
+    Bernoulli,
+    Distribution,
+    Normal,
+    NormalMixture,
+    kl_divergence,
+)
 
 
 @pytest.fixture
@@ -185,3 +191,47 @@ def test_half_precision_parameters_are_computed_in_float32_keras3_9_1(dtype):
     log_prob = Bernoulli(logits).log_prob(tf.zeros((2, 784), dtype))
     assert log_prob.dtype == tf.float32
     np.testing.assert_allclose(log_prob, -784 * np.log(2), rtol=1e-6)
+
+
+@pytest.fixture
+def mixture_values(rng):
+    """Of three components in the plane, for five rows: logits, means, log-variances."""
+    return rng.normal(size=(5, 3)), rng.normal(size=(5, 3, 2)), rng.normal(size=(5, 3, 2))
+
+
+def test_mixture_log_prob_equals_scipy(rng, mixture_values):
+    logits, means, log_vars = mixture_values
+    z = rng.normal(size=(5, 2))
+    weights = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    densities = scipy.stats.norm.pdf(z[:, None], means, np.exp(log_vars / 2)).prod(axis=-1)
+    p = NormalMixture(*mixture_values)
+    np.testing.assert_allclose(p.log_prob(z), np.log((weights * densities).sum(axis=1)), rtol=1e-4)
+    known = np.array([True, False]) & np.ones((5, 2), bool)
+    first = scipy.stats.norm.pdf(z[:, None, :1], means[..., :1], np.exp(log_vars[..., :1] / 2))
+    z[:, 1] = np.nan
+    np.testing.assert_allclose(
+        p.log_prob(z, mask=known), np.log((weights * first[..., 0]).sum(axis=1)), rtol=1e-4
+    )
+
+
+def test_a_mixture_of_equal_normals_is_that_normal(rng):
+    mean, log_var, z = rng.normal(size=(3, 5, 2))
+    p = NormalMixture(
+        rng.normal(size=(5, 3)),
+        np.repeat(mean[:, None], 3, axis=1),
+        np.repeat(log_var[:, None], 3, axis=1),
+    )
+    np.testing.assert_allclose(p.log_prob(z), Normal(mean, log_var).log_prob(z), rtol=1e-5)
+
+
+def test_draws_of_a_mixture_are_distributed_as_its_density(mixture_values):
+    """E_p[q(z) / p(z)] = 1 for a narrower q, and the mean is the mean."""
+    first = [value[:1] for value in mixture_values]
+    p = NormalMixture(*first)
+    draws = np.array(p.sample(seed=1, shape=(40_000, 2)))
+    np.testing.assert_allclose(draws.mean(axis=0), p.mean[0], atol=0.05)
+    q = Normal(np.array(first[1])[:, 0], np.array(first[2])[:, 0])
+    ratio = np.exp(np.array(q.log_prob(draws)) - np.array(p.log_prob(draws)))
+    assert ratio.mean() == pytest.approx(1, abs=0.03)
+    rows = [np.repeat(value, 40_000, axis=0) for value in first]
+    np.testing.assert_allclose(NormalMixture(*rows).sample(seed=1), draws, rtol=1e-5)

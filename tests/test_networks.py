@@ -142,3 +142,46 @@ def test_networks_load_in_safe_mode(build, tmp_path):
     x = np.random.default_rng(0).random((3, 9, 8, 1)).astype("float32")
     for ours, theirs in zip(encoder(x), again(x), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+CONDITIONS = {"labels": 10, "vector": (5,), "image": (13, 9, 2)}
+
+
+@pytest.mark.parametrize("kind", CONDITIONS)
+@pytest.mark.parametrize("build", [networks.dense, networks.conv])
+def test_both_networks_read_a_condition_as_their_second_input(build, kind):
+    condition = CONDITIONS[kind]
+    encoder, decoder = build((13, 9, 1), latent_dim=3, condition=condition)
+    shape = () if kind == "labels" else condition
+    x, z, c = np.zeros((2, 13, 9, 1)), np.zeros((2, 3)), np.zeros((2, *shape))
+    for network, first in ((encoder, x), (decoder, z)):
+        assert network.input_shape == [(None, *first.shape[1:]), (None, *shape)]
+        zero, one = (np.array(network([first, c + i])[0]) for i in (0, 1))
+        assert not np.allclose(zero, one), "the output does not depend on the condition"
+    assert decoder.output_shape == (None, 13, 9, 1)
+
+
+def test_an_embedding_has_the_size_asked_for():
+    for build in (networks.dense, networks.conv):
+        for network in build((8, 8, 1), 2, condition=10, embedding=3):
+            assert network.get_layer("embedding").embeddings.shape == (10, 3)
+
+
+@pytest.mark.parametrize("build", [networks.dense, networks.conv])
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        *(({"condition": bad}, "condition is ") for bad in (0, -1, True, 2.5, (), (0,), (8, 8, 0))),
+        ({"embedding": 3}, "embedding is 3, with condition None"),
+        ({"condition": (5,), "embedding": 3}, r"embedding is 3, with condition \(5,\)"),
+        ({"condition": 5, "embedding": 0}, "embedding is 0, with condition 5"),
+    ],
+)
+def test_a_bad_condition_is_refused(build, arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        build((8, 8, 1), 2, **arguments)
+
+
+def test_an_image_of_another_size_is_refused_by_conv():
+    with pytest.raises(ValueError, match=r"an image of the size of x, \(8, 8, 'channels'\)"):
+        networks.conv((8, 8, 1), 2, condition=(4, 4, 1))

@@ -1,11 +1,17 @@
-"""Priors are layers that give p(z)."""
+"""Priors are layers that give p(z), or p(z|c).
+
+mixture = priors.Mixture(latent_dim=2, components=3, condition=10)
+mixture.fit(vae.encode(x, condition=y, sample=True), y)
+"""
 
 import keras
 import numpy as np
 import pytest
 import scipy.stats
+from sklearn.mixture import GaussianMixture
 
 from keras_vae import priors
+from keras_vae.distributions import Normal, NormalMixture
 
 
 def test_standard_normal_is_scipys():
@@ -24,3 +30,93 @@ def test_get_makes_names_and_keeps_objects():
     assert isinstance(again, priors.StandardNormal)
     with pytest.raises(ValueError, match="expected one of"):
         priors.get("flat")
+
+
+@pytest.fixture
+def two_clouds():
+    """400 points around two places for each of three classes, and their labels."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 400)
+    sides = np.where(rng.random(1200) < 0.3, -2, 1)
+    z = rng.normal(size=(1200, 2)) * [0.3, 0.7] + np.stack([sides, labels - sides], axis=1)
+    return z, labels
+
+
+def test_a_single_normal_begins_as_the_standard_normal_and_has_its_kl_in_closed_form():
+    for condition, given in ((None, None), (4, [0, 3]), ((3,), np.ones((2, 3)))):
+        p = priors.Mixture(2, condition=condition).distribution(given)
+        assert isinstance(p, Normal)
+        np.testing.assert_array_equal(p.mean, np.zeros_like(p.mean))
+        np.testing.assert_array_equal(p.log_var, np.zeros_like(p.mean))
+
+
+def test_the_means_of_several_begin_apart():
+    p = priors.Mixture(2, components=3).distribution()
+    assert isinstance(p, NormalMixture)
+    assert len(np.unique(p.components.mean[0], axis=0)) == 3
+    np.testing.assert_allclose(np.exp(p.log_weights), np.full((1, 3), 1 / 3), rtol=1e-6)
+
+
+@pytest.mark.parametrize("components", [1, 2, 5])
+def test_fitted_it_is_scikit_learns_mixture_of_each_class(two_clouds, components):
+    z, labels = two_clouds
+    mixture = priors.Mixture(2, components, condition=3).fit(z, labels)
+    for label in range(3):
+        members = z[labels == label]
+        theirs = GaussianMixture(
+            components, covariance_type="diag", reg_covar=1e-4, random_state=0
+        ).fit(members)
+        p = mixture.distribution(np.full(len(members), label))
+        np.testing.assert_allclose(p.log_prob(members), theirs.score_samples(members), atol=1e-3)
+        other = mixture.distribution(np.full(len(members), (label + 1) % 3))
+        assert np.mean(other.log_prob(members)) < theirs.score(members) - 0.1
+
+
+def test_without_a_condition_it_is_one_mixture_for_all(two_clouds):
+    z, _ = two_clouds
+    p = priors.Mixture(2, components=4).fit(z).distribution()
+    draws = np.array(p.sample(seed=1, shape=(50_000, 2)))
+    np.testing.assert_allclose(draws.mean(axis=0), z.mean(axis=0), atol=0.03)
+    np.testing.assert_allclose(np.cov(draws.T), np.cov(z.T), atol=0.05)
+    np.testing.assert_allclose(p.mean[0], z.mean(axis=0), atol=1e-3)
+
+
+def test_a_mixture_survives_its_config(two_clouds):
+    own = priors.Mixture(2, components=3, condition=(4, 1), trainable=False)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(own))
+    assert again.get_config() == own.get_config()
+    assert not again.trainable_weights
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((0,), "expected sizes of at least 1"),
+        ((2, 0), "expected sizes of at least 1"),
+        ((2, 1.5), "expected sizes of at least 1"),
+        ((2, 1, 0), "expected sizes of at least 1"),
+        ((2, 1, (3, 0)), "expected sizes of at least 1"),
+    ],
+)
+def test_bad_sizes_are_refused(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        priors.Mixture(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("condition", "of_fit", "sentence"),
+    [
+        (3, lambda z, labels: (z[:, :1], labels), r"z has shape \(1200, 1\); expected \(n, 2\)"),
+        (3, lambda z, labels: (z, None), "condition has shape"),
+        (3, lambda z, labels: (z, labels[:5]), r"shape \(5,\); expected \(1200,\)"),
+        (4, lambda z, labels: (z, labels), "Class 3 has 0 examples, too few for 2"),
+        ((2,), lambda z, labels: (z, labels), "can be learned as a prior, not fitted"),
+    ],
+)
+def test_latents_that_cannot_be_fitted_are_refused(two_clouds, condition, of_fit, sentence):
+    mixture = priors.Mixture(2, components=2, condition=condition)
+    before = [weight.numpy() for weight in mixture.weights]
+    with pytest.raises(ValueError, match=sentence):
+        mixture.fit(*of_fit(*two_clouds))
+    for one, other in zip(before, mixture.weights, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -49,9 +49,12 @@ def tidy_graph(model, view="training", x=None, y=None):
     specs = [tf.TensorSpec((None, *model.x_shape), getattr(x, "dtype", "float32"), name="x")]
     if y is not None:
         specs.append(tf.TensorSpec((None, *y.shape[1:]), y.dtype, name="y"))
+    elif model.condition is not None:
+        shape = model.condition_shape
+        specs.append(tf.TensorSpec((None, *shape), "float32" if shape else "int32", name="y"))
 
     def function(*data):
-        return step(data if y is not None else data[0])
+        return step(data if len(data) > 1 else data[0])
 
     with _one_scope_each(model) as scopes:
         graph = tf.function(function, autograph=False).get_concrete_function(*specs).graph

@@ -92,7 +92,7 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
         In a model that gives a condition (`max_inputs`), also of one that does not tell its inputs.
         """
         if self.max_inputs == 2 and len(network_checks.known_input_shapes(network)) != 1:
-            inputs = [inputs, condition]
+            inputs = [ops.convert_to_tensor(inputs), ops.convert_to_tensor(condition)]
         return network(inputs, training=training)
 
     def over_samples(self, function, num_samples):
@@ -213,6 +213,11 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
         super().reset_metrics()
         for sampling in self.sampling_layers:  # so that two evaluations agree (KERAS3 4.4)
             sampling.evaluation_generator.rewind()
+
+    @property
+    def condition_shape(self):
+        """Shape of one condition, () of a label; None where there is none, or none is known."""
+        return () if isinstance(self.condition, int) else self.condition
 
     @property
     def sampling_layers(self):

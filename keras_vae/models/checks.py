@@ -138,7 +138,7 @@ def checked_condition(model, condition, rows, one_for_all=False):
         return None
     if not reads:
         raise TypeError(f"This {type(model).__name__} reads no condition; leave it out.")
-    if one_for_all and np.ndim(condition) == len(condition_shape(model) or ()):
+    if one_for_all and np.ndim(condition) == len(model.condition_shape or ()):
         condition = np.repeat(np.asarray(condition)[np.newaxis], rows, axis=0)
     condition = batching.to_array(condition, "condition")
     if len(condition) != rows:
@@ -147,14 +147,9 @@ def checked_condition(model, condition, rows, one_for_all=False):
     return condition
 
 
-def condition_shape(model):
-    """Shape of one condition, () of a label; None where the model does not know."""
-    return () if isinstance(model.condition, int) else model.condition
-
-
 def check_condition(model, condition, name="condition"):
     """Shape and values of an array of conditions, as far as the networks say what they read."""
-    shape = condition_shape(model)
+    shape = model.condition_shape
     classes = model.condition if shape == () else None
     if shape is not None and not same_shape(inner_shape(condition.shape), shape):
         expected = ("n", *shape) if shape else "(n,), integer labels"

@@ -50,7 +50,7 @@ class Saving:
         is_pair = isinstance(input_shape[0], (tuple, list))
         x_shape, y_shape = input_shape if is_pair else (input_shape, None)
         x = ops.zeros((1, *checks.inner_shape(x_shape)))
-        y_shape = checks.inner_shape(y_shape) if is_pair else checks.condition_shape(self)
+        y_shape = checks.inner_shape(y_shape) if is_pair else self.condition_shape
         y = None if y_shape is None else ops.zeros((1, *y_shape))
         with self.distribute_strategy.scope():
             if not self._built:
@@ -147,7 +147,7 @@ class Saving:
             x = keras.InputSpec(shape=(None, *self.x_shape), dtype="float32")
             input_signature = [x]
             if self.condition is not None:
-                shape = checks.condition_shape(self)
+                shape = self.condition_shape
                 dtype = "float32" if shape else "int32"
                 input_signature = [[x, keras.InputSpec(shape=(None, *shape), dtype=dtype)]]
         super().export(filepath, format=format, input_signature=input_signature, **kwargs)

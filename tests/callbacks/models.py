@@ -3,8 +3,7 @@
 import keras
 from keras import ops
 
-from keras_vae import VAE, Autoencoder, networks
-from keras_vae.distributions import Normal
+from keras_vae import VAE, Autoencoder, ConditionalVAE, networks, priors
 
 
 @keras.saving.register_keras_serializable(package="test")
@@ -31,18 +30,6 @@ class UsersVAE(VAE):
             "elbo": -reconstruction_loss - kl_loss,
             "sparsity": sparsity,
         }
-
-
-@keras.saving.register_keras_serializable(package="test")
-class ConditionalVAE(VAE):
-    """y is the label of each row; p(z|c) is a normal around it."""
-
-    def roles(self, x, y=None):
-        return x, x, y
-
-    def prior(self, condition=None):
-        mean = ops.cast(condition, "float32")[:, None] / 10
-        return Normal(mean * ops.ones((1, 2)), 0.0)
 
 
 @keras.saving.register_keras_serializable(package="test")
@@ -101,6 +88,11 @@ def other_names():
     return keras.Model(x, outputs, name="q"), keras.Model(z, h, name="p")
 
 
+def conditional():
+    prior = priors.Mixture(2, condition=10)
+    return ConditionalVAE(*dense(condition=10), prior=prior, seed=1)
+
+
 MODELS = {  # each trains with fit(x)
     "dense": lambda: VAE(*dense(), seed=1),
     "conv": lambda: VAE(*conv(), seed=1),
@@ -119,7 +111,7 @@ def make(name, policy=None, optimizer="adam", **compile_arguments):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy or before)
     try:
-        model = ConditionalVAE(*dense(), seed=1) if name == "conditional" else MODELS[name]()
+        model = conditional() if name == "conditional" else MODELS[name]()
     finally:
         keras.config.set_dtype_policy(before)
     model.compile(optimizer, **compile_arguments)

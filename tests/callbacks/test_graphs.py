@@ -94,15 +94,19 @@ def test_the_parts_of_a_vae_are_those_of_the_lecture():
     assert {"encoder", "sampling", "decoder", "loss"} <= inside(graph, "backward")
 
 
-def test_a_condition_is_an_input(digits):
+@pytest.mark.parametrize("known", [True, False])
+def test_a_condition_is_an_input(digits, known):
     model = make("conditional")
-    x, y = digits
+    x, y = digits if known else (None, None)
     graph = tidy_graph(model, "training", x, y)
     check_is_tidy(graph, model.parts)
     assert inside(graph, "input") >= {"x", "y"}
     generation = tidy_graph(model, "generation", x, y)
     check_is_tidy(generation, ("input", "prior", "decoder"))
     assert "y" in inside(generation, "input")
+    for view in (graph, generation):
+        between = {(top(a), top(b)) for a, b in edges(view)}
+        assert ("input", "decoder") in between, "the decoder does not read the condition"
 
 
 def test_a_network_that_a_model_names_among_its_parts_stands_at_the_top():

@@ -17,7 +17,6 @@ import pytest
 import tensorflow as tf
 
 import keras_vae
-from keras_vae import VAE, Autoencoder, networks
 from keras_vae.likelihoods import Gaussian
 from tests.conftest import weights_of
 
@@ -182,18 +181,6 @@ def test_the_saved_beta_wins_over_the_constructors(make_vae, tmp_path):
     again = keras.models.load_model(tmp_path / "vae.keras")
     assert float(again.beta) == 0.25
     assert again.get_config()["beta"] == 4.0
-
-
-@pytest.mark.parametrize("cls", [VAE, Autoencoder])
-def test_config_holds_every_argument_of_the_constructor(cls):
-    import inspect
-
-    networks_ = networks.dense((8, 8, 1), 2, variational=cls is VAE)
-    model = cls(*networks_, seed=3, name="mine")
-    names = set(inspect.signature(cls.__init__).parameters) - {"self", "kwargs"}
-    config = model.get_config()
-    assert names <= set(config)
-    assert cls.from_config(model.get_config()).get_config() == config
 
 
 @pytest.mark.parametrize("make", ["make", "make_with_head"])

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 import keras_vae
-from keras_vae import VAE, Autoencoder, datasets, likelihoods, networks
+from keras_vae import VAE, Autoencoder, ConditionalVAE, datasets, likelihoods, networks, priors
 
 FOLDER = pathlib.Path(__file__).parent
 
@@ -34,16 +34,23 @@ def models():
         "Autoencoder": Autoencoder(
             *networks.dense((8, 8, 1), 2, hidden=(16,), variational=False), seed=1
         ),
+        "ConditionalVAE": ConditionalVAE(
+            *networks.dense((8, 8, 1), 2, hidden=(16,), condition=10),
+            prior=priors.Mixture(2, components=2, condition=10),
+            seed=1,
+        ),
     }
 
 
 def outputs(model):
     """What a loaded model must give again: floats by name."""
-    _, (x, _) = datasets.load_digits(limit=3)
+    _, (x, y) = datasets.load_digits(limit=3)
     z = np.array([[0.5, -1.0]], "float32")
-    given = {"encode": model.encode(x), "decode": model.decode(z)}
+    of_three, of_one = ({"condition": y}, {"condition": 7}) if model.condition else ({}, {})
+    given = {"encode": model.encode(x, **of_three), "decode": model.decode(z, **of_one)}
     if isinstance(model, VAE):
-        given |= {"elbo": model.elbo(x), "generate": model.generate(1, seed=1)}
+        given["elbo"] = model.elbo(x, **of_three)
+        given["generate"] = model.generate(1, seed=1, **of_one)
         given["beta"] = model.beta
     given["iterations"] = model.optimizer.iterations
     given["epochs_seen"] = model.epochs_seen
@@ -51,10 +58,10 @@ def outputs(model):
 
 
 if __name__ == "__main__":
-    (x_train, _), _ = datasets.load_digits(limit=200)
+    (x_train, y_train), _ = datasets.load_digits(limit=200)
     for name, model in models().items():
         model.compile(optimizer="adam")
-        model.fit(x_train, epochs=3, verbose=0)
+        model.fit(x_train, y_train if model.condition else None, epochs=3, verbose=0)
         path = FOLDER / f"{name}-{keras_vae.__version__}.keras"
         model.save(path)
         path.with_suffix(".json").write_text(json.dumps(outputs(model)) + "\n")
