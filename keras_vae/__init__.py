@@ -17,11 +17,13 @@ from keras_vae import (
     metrics,
     models,
     networks,
+    pretrained,
     priors,
     results,
     zoo,
 )
 from keras_vae.models import VAE, Autoencoder, ConditionalVAE
+from keras_vae.pretrained import load_pretrained
 
 __version__ = "0.1.0"
 
@@ -37,10 +39,12 @@ __all__ = [
     "distributions",
     "layers",
     "likelihoods",
+    "load_pretrained",
     "metrics",
     "models",
     "networks",
     "plotting",
+    "pretrained",
     "priors",
     "results",
     "zoo",

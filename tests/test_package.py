@@ -80,7 +80,7 @@ def test_rooms_import_only_what_stands_below_them():
         {"layers", "likelihoods", "priors", "batching"},
         {"networks"},
         {"models", "callbacks"},
-        {"tasks", "zoo"},
+        {"pretrained", "tasks", "zoo"},
     ]
     level_of = {room: level for level, rooms in enumerate(levels) for room in rooms}
     alone = {"datasets", "metrics", "plotting", "results"}

@@ -36,6 +36,15 @@ def test_image_grid_places_images_row_after_row(images):
     assert np.all(picture[:, 5::6] == 0)
 
 
+def test_names_stand_beside_the_middle_of_rows_and_columns(images):
+    figure = plotting.image_grid(images, 3, row_names="abc", column_names=["x", "y", "z"])
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["x", "y", "z"]
+    np.testing.assert_allclose(axes.get_yticks(), [1.5, 6.5, 11.5])
+    np.testing.assert_allclose(axes.get_xticks(), [2, 8, 14])
+
+
 def test_image_grid_takes_colour_and_images_without_channels(images):
     assert shown(plotting.image_grid(np.zeros((2, 4, 5, 3)), columns=2)).shape == (5, 12, 3)
     np.testing.assert_array_equal(
@@ -86,6 +95,13 @@ def test_latent_scatter_shows_every_point_in_every_panel():
     assert [axes.get_title() for axes in figure.axes] == ["few", "many"]
     for axes in figure.axes:
         assert sum(len(points.get_offsets()) for points in axes.collections) == 50
+
+
+def test_panels_of_latents_stand_in_the_columns_asked_for():
+    panels = {name: np.zeros((3, 2)) for name in "abcde"}
+    figure = plotting.latent_scatter(panels, [0, 1, 2], columns=3)
+    assert [axes.get_title() for axes in figure.axes] == list("abcde")
+    assert figure.axes[0].get_gridspec().nrows == 2
 
 
 def test_history_draws_training_and_validation():

@@ -51,7 +51,7 @@ def test_01_image_generation():
     assert "the same after reading back: True" in output
     metrics = json.loads((folder / "metrics.json").read_text())
     names = [*NAMES, "train_seconds"]
-    assert set(metrics) == {*names, *(f"latent23_{name}" for name in names)}
+    assert set(metrics) == {*names, *(f"latent23_{name}" for name in names), "conv_test_elbo"}
     assert 0 < metrics["test_rmse"] < 0.5
     assert metrics["test_loss"] == pytest.approx(
         metrics["test_reconstruction_loss"] + metrics["test_kl_loss"]
@@ -108,3 +108,24 @@ def test_01_runs_as_a_notebook(tmp_path):
     assert len(pictures) == 13
     assert not [output for output in outputs if output["output_type"] == "error"]
     assert (tmp_path / "output" / "01_image_generation" / "metrics.json").exists()
+
+
+def test_03_conditional_generation():
+    output, folder = run("03_conditional_generation.py", "--text=1917")
+    assert "the same after reading back: True" in output
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for name in ("prior", "mixture", "learned_prior"):
+        assert 0 <= metrics[f"accepted_{name}"] <= 1
+        assert metrics[f"variance_{name}"] > 0
+    assert metrics["accepted_test_images"] > 0.9
+    assert metrics["log_p_given_class"] > metrics["log_p_summed_over_classes"] - 1e-6
+    pictures = {path.stem for path in folder.glob("*.png")}
+    assert {"03_sentence", "03_sliders", "03_analogies", "03_beta_variance"} <= pictures
+    assert len(pictures) == 11
+
+
+def test_03_refuses_what_it_cannot_write():
+    command = [sys.executable, TUTORIALS / "03_conditional_generation.py", "--text=Hi 5"]
+    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "--text has H, I; digits knows 0123456789 alone." in result.stderr

@@ -12,20 +12,25 @@ import numpy as np
 from keras_vae.plotting.graph import model_graph as model_graph
 
 
-def image_grid(images, columns=None, title=None):
+def image_grid(images, columns=None, title=None, row_names=(), column_names=()):
     """Images side by side, row after row.
 
     Args:
         images: array `(n, height, width[, channels])` in [0, 1].
         columns: int. Images in a row. Defaults to the root of n, rounded up.
         title: str. Defaults to `None`.
+        row_names, column_names: list of str, or a str of single characters. What stands to the left
+            of the rows, and above the columns. Default to nothing.
 
     Returns:
         matplotlib Figure.
     """
     images = _with_channels(images)
-    picture = tiled(images, columns or int(np.ceil(np.sqrt(len(images)))))
-    figure, _ = _show(picture, title)
+    columns = columns or int(np.ceil(np.sqrt(len(images))))
+    figure, axes = _show(tiled(images, columns), title)
+    axes.set_yticks(_centres(len(row_names), images.shape[1]), list(row_names))
+    axes.xaxis.tick_top()
+    axes.set_xticks(_centres(len(column_names), images.shape[2]), list(column_names))
     return figure
 
 
@@ -43,9 +48,7 @@ def reconstructions(x, x_hat, n=10, title=None):
     if len(set(lengths.values())) > 1:
         raise ValueError(f"The rows have {lengths} images; they must be as many.")
     images = np.concatenate([_with_channels(images)[:n] for images in rows.values()])
-    figure, axes = _show(tiled(images, columns=len(images) // len(rows)), title)
-    axes.set_yticks(_centres(len(rows), images.shape[1]), list(rows))
-    return figure
+    return image_grid(images, len(images) // len(rows), title, row_names=rows)
 
 
 def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
@@ -70,7 +73,7 @@ def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
     return figure
 
 
-def latent_scatter(latents, labels, prior=False, title=None):
+def latent_scatter(latents, labels, prior=False, title=None, columns=None):
     """Latents by class: a panel for an array, or side by side for a dict of arrays.
 
     Args:
@@ -79,6 +82,7 @@ def latent_scatter(latents, labels, prior=False, title=None):
         prior: bool. Draw where p(z) = N(0, I) lies: circles of one and two standard deviations.
             Defaults to `False`.
         title: str. Defaults to `None`.
+        columns: int. Panels in a row. Defaults to all.
 
     Raises:
         ValueError: the latents are not two-dimensional.
@@ -87,9 +91,13 @@ def latent_scatter(latents, labels, prior=False, title=None):
     labels = np.asarray(labels)
     classes = np.unique(labels)
     colours = plt.get_cmap("tab10" if len(classes) <= 10 else "turbo", len(classes))
-    size = (4.6 * len(panels) + 0.8, 4.6)
-    figure, all_axes = plt.subplots(1, len(panels), figsize=size, layout="constrained")
-    for axes, (name, z) in zip(np.atleast_1d(all_axes), panels.items(), strict=True):
+    columns = columns or len(panels)
+    rows = -(-len(panels) // columns)
+    size = (4.6 * columns + 0.8, 4.6 * rows)
+    figure, all_axes = plt.subplots(rows, columns, figsize=size, layout="constrained")
+    for axes in np.ravel(all_axes)[len(panels) :]:
+        axes.remove()
+    for axes, (name, z) in zip(np.ravel(all_axes), panels.items(), strict=False):
         if np.ndim(z) != 2 or np.shape(z)[1] != 2:
             raise ValueError(f"latents have shape {np.shape(z)}; expected (n, 2).")
         for radius in (1, 2) if prior else ():

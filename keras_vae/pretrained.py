@@ -1,0 +1,77 @@
+"""Pretrained models: `saved_models/NAME.keras`, and beside it `NAME.json`, its card.
+
+    vae = keras_vae.load_pretrained("conditional_emnist")
+    keras_vae.pretrained.card("conditional_emnist")["results"]
+
+The tutorial that trains a model writes both under `--publish`. The files lie in a checkout of the
+repository; an installed package has none, and is told where they are.
+"""
+
+import pathlib
+import tempfile
+
+import keras
+
+from keras_vae import results
+
+FOLDER = pathlib.Path(__file__).parents[1] / "saved_models"
+
+
+def load_pretrained(name, folder=None):
+    """A pretrained model, without optimizer: compile it to train on.
+
+    Args:
+        name: str, such as `"conditional_emnist"`.
+        folder: str or path of the files. Defaults to `saved_models/` of the checkout.
+
+    Returns:
+        A model of this library, as it was published.
+
+    Raises:
+        ValueError: there is no such model; the sentence lists those that there are.
+    """
+    return keras.models.load_model(_path(name, folder), compile=False)
+
+
+def card(name, folder=None):
+    """What a pretrained model is: the record that `publish` wrote, a dict.
+
+    `settings`: what it is, data, licence of the data, command, limits, seed; `results`: metrics;
+    beside them date, versions and machine.
+    """
+    return results.read(_path(name, folder).with_suffix(".json"))
+
+
+def publish(model, name, metrics, folder=None, *, about, data, licence, command, limits, seed):
+    """Write a trained model, without its optimizer, and its card; for the tutorials.
+
+    Args:
+        model: a trained model.
+        name: str. `load_pretrained(name)` finds it.
+        metrics: dict of floats, on the test part of the data.
+        folder: as in `load_pretrained`.
+        about, data, licence, command, limits: str, for the card: what it is, what it was trained
+            on and on which terms, by which command, what it is not good for.
+        seed: int.
+    """
+    folder = pathlib.Path(folder or FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+        path = pathlib.Path(unfinished, f"{name}.keras")
+        model.save(path)
+        keras.models.load_model(path, compile=False).save(path)  # leaves the optimizer out
+        path.replace(folder / path.name)
+    words = {"about": about, "data": data, "licence": licence, "command": command, "limits": limits}
+    results.write(folder / f"{name}.json", metrics, **words, seed=seed)
+
+
+def _path(name, folder):
+    folder = pathlib.Path(folder or FOLDER)
+    path = folder / f"{name}.keras"
+    if not path.exists():
+        names = sorted(path.stem for path in folder.glob("*.keras"))
+        raise ValueError(
+            f"There is no pretrained model {name!r} in {folder}; "
+            + (f"there are: {', '.join(names)}." if names else "pass folder=, that of the files.")
+        )
+    return path
