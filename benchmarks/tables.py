@@ -108,6 +108,36 @@ def models():
     return _table(["`zoo.`", "by parts", "paper", "tutorial"], rows)
 
 
+def pretrained_models():
+    rows = {}
+    for path in sorted((ROOT / "saved_models").glob("*.json")):
+        card = results.read(path)
+        settings, found = card["settings"], card["results"]
+        size = path.with_suffix(".keras").stat().st_size / 1000
+        rows[f"`{path.stem}`"] = [settings["about"], f"{found['elbo']:.2f}", f"{size:.0f} kB"]
+    return _table(["", "", "ELBO, nats", ""], rows)
+
+
+def conditional():
+    found, origin = {}, ""
+    for name in ("mnist", "emnist"):
+        record = results.read(ROOT / f"tutorials/results/03_conditional_generation_{name}.json")
+        found[name], origin = record["results"], _origin(record)
+    names = {
+        "prior": "p(z) = N(0, I)",
+        "mixture": "a mixture for each class, fitted to the latents",
+        "learned_prior": "p(z\\|c) a mixture, learned with the rest",
+    }
+    rows = {"real test images": [f"{each['accepted_test_images']:.1%}" for each in found.values()]}
+    for key, name in names.items():
+        rows[name] = [
+            f"{each[f'accepted_{key}']:.1%}; {each[f'variance_{key}']:.2f}"
+            for each in found.values()
+        ]
+    table = _table(["z drawn from", "MNIST, 10 digits", "EMNIST, 36 characters"], rows)
+    return f"{table}\n\n{origin}"
+
+
 def _origin(record):
     versions, machine = record["versions"], record["machine"]
     return (
@@ -122,10 +152,12 @@ def _table(head, rows):
 
 
 TABLES = {
+    "conditional": conditional,
     "endurance": endurance,
     "likelihood": likelihood,
     "mnist": mnist,
     "models": models,
+    "pretrained": pretrained_models,
     "speed": speed,
 }
 

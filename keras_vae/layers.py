@@ -5,6 +5,7 @@ gradients flow through it (Kingma and Welling 2014, section 2.4; lecture row F3)
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -118,3 +119,35 @@ def soft_bound(x, limit=20.0):
     hard clip it keeps a gradient far beyond the limit: up to |x| of about 8 * limit in float32.
     """
     return limit * ops.tanh(x / limit)
+
+
+def checked_size(size, name):
+    """A size as Python's int.
+
+    Raises:
+        ValueError: it is no int of at least 1.
+    """
+    if isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size > 0:
+        return int(size)
+    raise ValueError(f"{name} is {size!r}; expected an int of at least 1.")
+
+
+def checked_condition(condition):
+    """What a network or a prior reads: an int, the number of classes; a shape, a tuple; or None.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if condition is None:
+        return None
+    is_shape = isinstance(condition, (tuple, list))
+    try:
+        sizes = [checked_size(n, "size") for n in (condition if is_shape else [condition])]
+    except ValueError:
+        sizes = []
+    if not sizes:
+        raise ValueError(
+            f"condition is {condition!r}; expected the number of classes, an int, or the shape of "
+            "a vector or an image."
+        )
+    return tuple(sizes) if is_shape else sizes[0]

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from keras_vae import likelihoods
-from keras_vae.layers import soft_bound
+from keras_vae.layers import checked_condition, checked_size, soft_bound
 
 
 def dense(
@@ -57,7 +57,7 @@ def dense(
         Tuple `(encoder, decoder)` of `keras.Model`s.
 
     Raises:
-        ValueError: a size or rate is out of its range.
+        ValueError: a size, rate or condition is out of its range.
 
     Example:
 
@@ -66,9 +66,9 @@ def dense(
     ([(None, 2), (None, 2)], (None, 8, 8, 1))
     """
     input_shape, hidden = _as_ints(input_shape), _as_ints(hidden)
-    (latent_dim,) = _as_ints(latent_dim)
+    latent_dim = checked_size(latent_dim, "latent_dim")
     output_shape = likelihoods.get(likelihood).parameter_shape(input_shape)
-    dropout = _checked(input_shape, latent_dim, hidden, dropout, "hidden")
+    dropout = _checked(input_shape, hidden, dropout, "hidden")
 
     def block(h, units, rate, name):
         h = keras.layers.Dense(units, use_bias=not batch_norm, name=name)(h)
@@ -127,7 +127,7 @@ def conv(
         Tuple `(encoder, decoder)` of `keras.Model`s.
 
     Raises:
-        ValueError: input_shape is no image's; a size or rate is out of its range.
+        ValueError: input_shape is no image's; a size, rate or condition is out of its range.
 
     Example:
 
@@ -136,7 +136,7 @@ def conv(
     (None, 28, 28, 1)
     """
     input_shape, filters, hidden = _as_ints(input_shape), _as_ints(filters), _as_ints(hidden)
-    (latent_dim,) = _as_ints(latent_dim)
+    latent_dim = checked_size(latent_dim, "latent_dim")
     if len(input_shape) != 3:
         raise ValueError(
             f"input_shape is {input_shape}; conv needs (height, width, channels). "
@@ -147,7 +147,7 @@ def conv(
     if not isinstance(kernel_size, int) or kernel_size < 2:
         raise ValueError(f"kernel_size is {kernel_size!r}; expected an int of at least 2.")
     output_shape = likelihoods.get(likelihood).parameter_shape(input_shape)
-    dropout = _checked(input_shape, latent_dim, (*filters, *hidden), dropout, "filters and hidden")
+    dropout = _checked(input_shape, (*filters, *hidden), dropout, "filters and hidden")
     sizes = [input_shape[:2]]  # of the image before each convolution, and after the last
     for _ in filters:
         sizes.append(tuple(math.ceil(n / 2) for n in sizes[-1]))
@@ -161,70 +161,71 @@ def conv(
     def dense_block(h, units, rate, name):
         return block(h, keras.layers.Dense(units, use_bias=not batch_norm, name=name), rate)
 
+    def read_condition():  # what it gives beside images, and beside vectors
+        c, features = _condition(condition, embedding, image_size=input_shape[:2])
+        is_image = c is not None and len(c.shape) == 4
+        return c, features if is_image else None, None if is_image else features
+
     x = keras.Input(input_shape, name="x")
-    c, features = _condition(condition, embedding, image_size=input_shape[:2])
-    is_image = c is not None and len(c.shape) == 4
-    h = _join(x, features) if is_image else x
+    c, image, vector = read_condition()
+    h = _join(x, image)
     for i, channels in enumerate(filters, start=1):
         layer = keras.layers.Conv2D(channels, kernel_size, **settings(f"conv_{i}"))
         h = block(h, layer, dropout[0])
-    h = keras.layers.Flatten(name="flatten")(h)
-    h = h if is_image else _join(h, features)
+    h = _join(keras.layers.Flatten(name="flatten")(h), vector)
     for i, units in enumerate(hidden, start=1):
         h = dense_block(h, units, dropout[0], f"hidden_{i}")
     encoder = _model(x, c, _latents(h, latent_dim, variational), "encoder")
 
     z = keras.Input((latent_dim,), name="z")
-    c, features = _condition(condition, embedding, image_size=input_shape[:2])
-    maps = [features] if is_image else []  # of the condition, at the size of each convolution
-    for i, channels in enumerate(filters if is_image else (), start=1):
-        layer = keras.layers.Conv2D(channels, kernel_size, **settings(f"condition_conv_{i}"))
-        maps.append(block(maps[-1], layer, dropout[1]))
-    h = z if is_image else _join(z, features)
+    c, image, vector = read_condition()
+    images = [image]  # of the condition, at the size of x and of what each convolution gives
+    for i, channels in enumerate(filters, start=1):
+        if image is not None:
+            layer = keras.layers.Conv2D(channels, kernel_size, **settings(f"condition_conv_{i}"))
+            image = block(image, layer, dropout[1])
+        images.append(image)
+    h = _join(z, vector)
     for i, units in enumerate(reversed(hidden), start=1):
         h = dense_block(h, units, dropout[1], f"hidden_{i}")
     smallest = (*sizes[-1], filters[-1])
     h = dense_block(h, math.prod(smallest), 0.0, "unflatten")
     h = keras.layers.Reshape(smallest, name="reshape")(h)
     for i, channels in enumerate(reversed(filters), start=1):
-        h = _join(h, maps.pop(), f"_{i}") if is_image else h
+        h = _join(h, images.pop(), f"_{i}")
         layer = keras.layers.Conv2DTranspose(channels, kernel_size, **settings(f"deconv_{i}"))
         h = block(h, layer, dropout[1])
         h = _cut_to(h, sizes[-1 - i], kernel_size, name=f"cut_{i}")
-    h = _join(h, maps.pop(), "_image") if is_image else h
+    h = _join(h, images.pop(), "_image")
     h = keras.layers.Conv2D(output_shape[-1], kernel_size, padding="same", name="output")(h)
     return encoder, _model(z, c, h, "decoder")
 
 
 def _condition(condition, embedding, image_size=None):
     """(input, features) of what a network reads beside x or z; (None, None) if it is nothing."""
-    sizes = () if condition is None else _as_ints(condition)
-    is_shape = isinstance(condition, (tuple, list))
-    if not all(map(_is_size, sizes)) or (is_shape and not sizes):
+    condition = checked_condition(condition)
+    if embedding is not None and not isinstance(condition, int):
         raise ValueError(
-            f"condition is {condition!r}; expected the number of classes, an int, or the shape of "
-            "a vector or an image."
-        )
-    if embedding is not None and (condition is None or is_shape or not _is_size(embedding)):
-        raise ValueError(
-            f"embedding is {embedding!r}, with condition {condition!r}; expected an int of at "
-            "least 1, with a number of classes."
-        )
-    if is_shape and image_size is not None and len(sizes) > 1 and sizes[:-1] != image_size:
-        raise ValueError(
-            f"condition is {sizes}; conv needs a vector, or an image of the size of x, "
-            f"{(*image_size, 'channels')}."
+            f"embedding is {embedding!r}, with condition {condition!r}; it goes with a number of "
+            "classes."
         )
     if condition is None:
         return None, None
-    if is_shape:
-        c = keras.Input(sizes, name="condition")
-        return c, c
-    c = keras.Input((), dtype="int32", name="condition")
-    if embedding is None:
-        one_hot = keras.layers.CategoryEncoding(*sizes, output_mode="one_hot", name="one_hot")
-        return c, one_hot(c)
-    return c, keras.layers.Embedding(*sizes, embedding, name="embedding")(c)
+    if isinstance(condition, int):
+        c = keras.Input((), dtype="int32", name="condition")
+        if embedding is None:
+            layer = keras.layers.CategoryEncoding(condition, output_mode="one_hot", name="one_hot")
+        else:
+            size = checked_size(embedding, "embedding")
+            layer = keras.layers.Embedding(condition, size, name="embedding")
+        return c, layer(c)
+    if image_size is not None and len(condition) > 1 and condition[:-1] != image_size:
+        raise ValueError(
+            f"condition is {condition}; conv needs a vector, or an image of the size of x, "
+            f"({image_size[0]}, {image_size[1]}, channels)."
+        )
+    c = keras.Input(condition, name="condition")
+    return c, c
 
 
 def _join(h, features, suffix=""):
@@ -276,14 +277,12 @@ def _is_size(n):
     return isinstance(n, int) and not isinstance(n, bool) and n > 0
 
 
-def _checked(input_shape, latent_dim, sizes, dropout, sizes_name):
+def _checked(input_shape, sizes, dropout, sizes_name):
     """Dropout as a pair (encoder's, decoder's), after a look at every number."""
     if not input_shape or not all(map(_is_size, input_shape)):
         raise ValueError(
             f"input_shape is {input_shape}; expected sizes of at least 1, without the batch axis."
         )
-    if not _is_size(latent_dim):
-        raise ValueError(f"latent_dim is {latent_dim!r}; expected an int of at least 1.")
     if not all(map(_is_size, sizes)):
         raise ValueError(f"{sizes_name} are {tuple(sizes)}; expected ints of at least 1.")
     pair = tuple(dropout) if isinstance(dropout, (tuple, list)) else (dropout, dropout)

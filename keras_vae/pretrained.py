@@ -56,13 +56,15 @@ def publish(model, name, metrics, folder=None, *, about, data, licence, command,
     """
     folder = pathlib.Path(folder or FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
+    metrics = {key: float(value) for key, value in metrics.items()}
+    words = {"about": about, "data": data, "licence": licence, "command": command, "limits": limits}
     with tempfile.TemporaryDirectory(dir=folder) as unfinished:
         path = pathlib.Path(unfinished, f"{name}.keras")
         model.save(path)
         keras.models.load_model(path, compile=False).save(path)  # leaves the optimizer out
-        path.replace(folder / path.name)
-    words = {"about": about, "data": data, "licence": licence, "command": command, "limits": limits}
-    results.write(folder / f"{name}.json", metrics, **words, seed=seed)
+        results.write(path.with_suffix(".json"), metrics, **words, seed=seed)
+        for written in (path, path.with_suffix(".json")):
+            written.replace(folder / written.name)
 
 
 def _path(name, folder):

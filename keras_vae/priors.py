@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_vae.distributions import Normal, NormalMixture
-from keras_vae.layers import soft_bound
+from keras_vae.layers import checked_condition, checked_size, soft_bound
 
 
 class Prior(keras.layers.Layer):
@@ -64,20 +64,15 @@ class Mixture(Prior):
 
     def __init__(self, latent_dim, components=1, condition=None, **kwargs):
         super().__init__(**kwargs)
-        condition = tuple(condition) if isinstance(condition, list) else condition
-        self.latent_dim, self.components, self.condition = latent_dim, components, condition
-        sizes = condition if isinstance(condition, tuple) else (condition,)
-        for size in (latent_dim, components, *sizes):
-            if size is not None and (not isinstance(size, int) or size < 1):
-                raise ValueError(
-                    f"Mixture of {components} normals over {latent_dim} latents with condition "
-                    f"{condition}: expected sizes of at least 1."
-                )
-        self.width = components * (1 + 2 * latent_dim)  # logits, then means, then log-variances
-        self.bias = self.add_weight(shape=(self.width,), initializer=self._apart, name="bias")
+        self.latent_dim = checked_size(latent_dim, "latent_dim")
+        self.components = checked_size(components, "components")
+        self.condition = checked_condition(condition)
+        self.width = self.components * (1 + 2 * self.latent_dim)  # logits, means, log-variances
+        float32 = {"dtype": "float32"}  # whatever the policy of the networks
+        self.bias = self.add_weight((self.width,), self._apart, name="bias", **float32)
         if condition is not None:
-            shape = (math.prod(sizes), self.width)
-            self.kernel = self.add_weight(shape=shape, initializer="zeros", name="kernel")
+            inputs = math.prod(np.atleast_1d(self.condition))
+            self.kernel = self.add_weight((inputs, self.width), "zeros", name="kernel", **float32)
 
     def _apart(self, shape, dtype=None):
         """N(0, I) for a single normal; the means of several apart, or they would stay equal."""
@@ -88,7 +83,18 @@ class Mixture(Prior):
         return ops.convert_to_tensor(start, dtype)
 
     def distribution(self, condition=None):
+        """p(z|c) for n conditions, labels `(n,)` or `(n, ...)`; without any, one p(z) for all."""
         parameters = self.bias[None]
+        if self.condition is not None:
+            if condition is None:
+                raise ValueError("This prior reads a condition, and there is none.")
+            condition = ops.convert_to_tensor(condition)
+            shape = () if isinstance(self.condition, int) else self.condition
+            if tuple(condition.shape)[1:] != shape:
+                raise ValueError(
+                    f"condition has shape {tuple(condition.shape)}; this prior reads one of "
+                    f"{shape} for each row."
+                )
         if isinstance(self.condition, int):
             parameters = parameters + ops.take(self.kernel, ops.cast(condition, "int32"), axis=0)
         elif self.condition is not None:
@@ -125,12 +131,19 @@ class Mixture(Prior):
                 "A mixture that reads a vector or an image can be learned as a prior, not fitted; "
                 "fit one without condition."
             )
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(f"z has shape {z.shape}; expected (n, {self.latent_dim}).")
-        labels = np.zeros(len(z), int) if self.condition is None else np.asarray(condition)
-        if labels.shape != (len(z),):
+        if z.ndim != 2 or z.shape[1] != self.latent_dim or not np.isfinite(z).all():
+            raise ValueError(f"z has shape {z.shape}; expected finite (n, {self.latent_dim}).")
+        if (condition is None) != (self.condition is None):
             raise ValueError(
-                f"condition has shape {labels.shape}; expected ({len(z)},), a label for each z."
+                f"This mixture reads condition={self.condition}; "
+                + ("give the label of each z." if condition is None else "leave the labels out.")
+            )
+        labels = np.zeros(len(z), int) if condition is None else np.asarray(condition)
+        fits = labels.shape == (len(z),) and labels.dtype.kind in "biu"
+        if not fits or labels.min() < 0 or labels.max() >= (self.condition or 1):
+            raise ValueError(
+                f"condition has shape {labels.shape} and dtype {labels.dtype}; expected ({len(z)},)"
+                f" integers from 0 to {(self.condition or 1) - 1}, a label for each z."
             )
         rows = []
         for label in range(self.condition or 1):
@@ -143,7 +156,8 @@ class Mixture(Prior):
             found = GaussianMixture(
                 self.components, covariance_type="diag", reg_covar=1e-4, random_state=seed
             ).fit(members)
-            log_vars = 20 * np.arctanh(np.log(found.covariances_) / 20)  # undoes `soft_bound`
+            log_vars = np.clip(np.log(found.covariances_), -19, 19)
+            log_vars = 20 * np.arctanh(log_vars / 20)  # undoes `soft_bound`
             rows.append(
                 np.concatenate([np.log(found.weights_), found.means_.ravel(), log_vars.ravel()])
             )

@@ -4,8 +4,9 @@
     vae.compile(optimizer="adam")
     vae.fit(x)
 
-Each takes what its builder in `networks` takes, and the arguments of its model. What a docstring
-says behind "By parts" makes the same model; the README's table is made from these docstrings.
+Each takes `likelihood` and `seed`, and what its builder in `networks` takes (`hidden`, `filters`,
+`batch_norm`, ...), and raises what builder and model raise. What a docstring says behind "By parts"
+makes the same model; the README's table is made from these docstrings.
 """
 
 from keras_vae import networks, priors

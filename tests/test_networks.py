@@ -174,7 +174,7 @@ def test_an_embedding_has_the_size_asked_for():
         *(({"condition": bad}, "condition is ") for bad in (0, -1, True, 2.5, (), (0,), (8, 8, 0))),
         ({"embedding": 3}, "embedding is 3, with condition None"),
         ({"condition": (5,), "embedding": 3}, r"embedding is 3, with condition \(5,\)"),
-        ({"condition": 5, "embedding": 0}, "embedding is 0, with condition 5"),
+        ({"condition": 5, "embedding": 0}, "embedding is 0; expected an int of at least 1"),
     ],
 )
 def test_a_bad_condition_is_refused(build, arguments, sentence):
@@ -183,5 +183,5 @@ def test_a_bad_condition_is_refused(build, arguments, sentence):
 
 
 def test_an_image_of_another_size_is_refused_by_conv():
-    with pytest.raises(ValueError, match=r"an image of the size of x, \(8, 8, 'channels'\)"):
+    with pytest.raises(ValueError, match=r"an image of the size of x, \(8, 8, channels\)"):
         networks.conv((8, 8, 1), 2, condition=(4, 4, 1))

@@ -43,6 +43,8 @@ def test_names_stand_beside_the_middle_of_rows_and_columns(images):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["x", "y", "z"]
     np.testing.assert_allclose(axes.get_yticks(), [1.5, 6.5, 11.5])
     np.testing.assert_allclose(axes.get_xticks(), [2, 8, 14])
+    with pytest.raises(ValueError, match="There are 4 row_names for 3 rows"):
+        plotting.image_grid(images, 3, row_names="abcd")
 
 
 def test_image_grid_takes_colour_and_images_without_channels(images):

@@ -91,11 +91,14 @@ def test_a_mixture_survives_its_config(two_clouds):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((0,), "expected sizes of at least 1"),
-        ((2, 0), "expected sizes of at least 1"),
-        ((2, 1.5), "expected sizes of at least 1"),
-        ((2, 1, 0), "expected sizes of at least 1"),
-        ((2, 1, (3, 0)), "expected sizes of at least 1"),
+        ((0,), "latent_dim is 0; expected an int of at least 1"),
+        ((True,), "latent_dim is True"),
+        ((2, 0), "components is 0"),
+        ((2, 1.5), "components is 1.5"),
+        *(
+            ((2, 1, bad), "condition is .*; expected the number of")
+            for bad in (0, "10", (), (3, 0))
+        ),
     ],
 )
 def test_bad_sizes_are_refused(arguments, sentence):
@@ -103,12 +106,39 @@ def test_bad_sizes_are_refused(arguments, sentence):
         priors.Mixture(*arguments)
 
 
+def test_sizes_of_numpy_are_sizes():
+    mixture = priors.Mixture(np.int64(2), np.int32(3), condition=np.int64(9) + 1)
+    assert mixture.get_config()["condition"] == 10
+
+
+@pytest.mark.parametrize(
+    ("reads", "given", "sentence"),
+    [
+        (4, None, "reads a condition, and there is none"),
+        (4, np.zeros((3, 1), int), r"condition has shape \(3, 1\); this prior reads one of \(\)"),
+        ((4,), np.zeros((3, 8)), r"condition has shape \(3, 8\); this prior reads one of \(4,\)"),
+        ((4,), np.zeros(4), "condition has shape"),
+    ],
+)
+def test_a_condition_that_would_broadcast_is_refused(reads, given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        priors.Mixture(2, condition=reads).distribution(given)
+
+
 @pytest.mark.parametrize(
     ("condition", "of_fit", "sentence"),
     [
-        (3, lambda z, labels: (z[:, :1], labels), r"z has shape \(1200, 1\); expected \(n, 2\)"),
-        (3, lambda z, labels: (z, None), "condition has shape"),
-        (3, lambda z, labels: (z, labels[:5]), r"shape \(5,\); expected \(1200,\)"),
+        (
+            3,
+            lambda z, labels: (z[:, :1], labels),
+            r"z has shape \(1200, 1\); expected finite \(n, 2\)",
+        ),
+        (3, lambda z, labels: (z, None), "reads condition=3; give the label of each z"),
+        (None, lambda z, labels: (z, labels), "reads condition=None; leave the labels out"),
+        (2, lambda z, labels: (z, labels), "integers from 0 to 1"),
+        (3, lambda z, labels: (z, labels - 1), "integers from 0 to 2"),
+        (3, lambda z, labels: (z, labels.astype(str)), "dtype <U21; expected"),
+        (3, lambda z, labels: (z, labels[:5]), r"shape \(5,\) .*; expected \(1200,\)"),
         (4, lambda z, labels: (z, labels), "Class 3 has 0 examples, too few for 2"),
         ((2,), lambda z, labels: (z, labels), "can be learned as a prior, not fitted"),
     ],

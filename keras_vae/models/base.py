@@ -92,6 +92,8 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
         In a model that gives a condition (`max_inputs`), also of one that does not tell its inputs.
         """
         if self.max_inputs == 2 and len(network_checks.known_input_shapes(network)) != 1:
+            if condition is None:
+                self.roles(inputs)  # says that it is missing
             inputs = [ops.convert_to_tensor(inputs), ops.convert_to_tensor(condition)]
         return network(inputs, training=training)
 
@@ -163,6 +165,9 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
             raise TypeError("The data give a dict; expected x, (x, y) or (x, y, sample_weight).")
         checks.check_input(x, self.x_shape, "x")
         x = ops.cast(x, "float32")  # Keras leaves integer images as they are (KERAS3 7.4)
+        condition = self.roles(x, y)[2]
+        if condition is not None:
+            checks.check_condition(condition, self.condition, "y, the condition,")
         if sample_weight is not None:
             checks.check_weight_shape(sample_weight)
             sample_weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))

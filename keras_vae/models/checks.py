@@ -93,7 +93,7 @@ def check_weights(sample_weight, name):
 
 def weights_of_classes(class_weight, y):
     """`class_weight` as one weight for each example, by its integer label."""
-    if y is None or y.ndim != 1 or y.dtype.kind not in "iu":
+    if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
         raise ValueError(
             "class_weight needs an array of integer labels, shape (n,), as y; "
             "give sample_weight, one weight an example, instead."
@@ -114,6 +114,10 @@ def split_point(rows, validation_split):
 
 def check_count(number, name, least):
     is_int = isinstance(number, numbers.Integral) and not isinstance(number, bool)
+    if np.ndim(number):
+        raise ValueError(
+            f"{name} is an array; expected an int. A condition is given as condition=, by name."
+        )
     if not is_int or number < least:
         raise ValueError(f"{name} is {number!r}; expected an int of at least {least}.")
 
@@ -143,31 +147,35 @@ def checked_condition(model, condition, rows, one_for_all=False):
     condition = batching.to_array(condition, "condition")
     if len(condition) != rows:
         raise ValueError(f"condition has {len(condition)} rows; expected {rows}, one an example.")
-    check_condition(model, condition)
+    check_condition(condition, model.condition)
+    check_condition_values(condition, model.condition)
     return condition
 
 
-def check_condition(model, condition, name="condition"):
-    """Shape and values of an array of conditions, as far as the networks say what they read."""
-    shape = model.condition_shape
-    classes = model.condition if shape == () else None
+def check_condition(condition, reads, name="condition"):
+    """Shape and type of conditions, an array or a tensor, as far as one knows what is read."""
+    shape = () if isinstance(reads, int) else reads
     if shape is not None and not same_shape(inner_shape(condition.shape), shape):
-        expected = ("n", *shape) if shape else "(n,), integer labels"
+        expected = "(n,), a label each" if shape == () else f"(n, {', '.join(map(str, shape))})"
         raise ValueError(
-            f"{name} has shape {condition.shape}; the condition that this model reads has "
-            f"{'shape ' if shape else ''}{expected}."
+            f"{name} has shape {tuple(condition.shape)}; expected {expected}, which is what this "
+            "model reads."
         )
-    if not classes:
+    dtype = keras.backend.standardize_dtype(condition.dtype)
+    if isinstance(reads, int) and not dtype.startswith(("int", "uint", "bool")):
+        raise ValueError(
+            f"{name} holds floats; this model reads integer labels from 0 to {reads - 1}."
+        )
+
+
+def check_condition_values(condition, reads, name="condition"):
+    """Labels that are known, or finite numbers."""
+    if not isinstance(reads, int):
         check_finite(condition, name)
-    elif condition.dtype.kind not in "biu":
-        raise ValueError(
-            f"{name} has dtype {condition.dtype}; this model reads integer labels from 0 to "
-            f"{classes - 1}."
-        )
-    elif condition.min() < 0 or condition.max() >= classes:
+    elif condition.min() < 0 or condition.max() >= reads:
         raise ValueError(
             f"{name} has labels from {condition.min()} to {condition.max()}; this model knows the "
-            f"classes 0 to {classes - 1}."
+            f"classes 0 to {reads - 1}."
         )
 
 

@@ -10,6 +10,7 @@ p(z|c); lecture rows A9 and M4.)
 import keras
 
 from keras_vae.distributions import Normal
+from keras_vae.models import network_checks
 from keras_vae.models.vae import VAE
 
 
@@ -56,6 +57,10 @@ class ConditionalVAE(VAE):
                 "fit(x, condition), and the verbs with condition=."
             )
         return x, x, y
+
+    def _check_prior(self):
+        super()._check_prior()
+        network_checks.check_condition_is_read(self)
 
     def posterior(self, x, condition=None, training=False):
         """q(z|x, c), a Distribution."""

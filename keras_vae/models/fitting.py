@@ -52,7 +52,8 @@ class Fitting:
 
         Args:
             x: array `(n, ...)`, `tf.data.Dataset`, `keras.utils.PyDataset` or generator.
-            y: array or None. The target where it is not x itself (denoising: x noisy, y clean).
+            y: array or None. The target where it is not x itself (denoising: x noisy, y clean); the
+                condition of a model that reads one.
             class_weight: dict, for models whose y are labels; others need `sample_weight`.
 
         Returns:
@@ -64,15 +65,21 @@ class Fitting:
         checks.check_compiled(self)
         if self.optimizer is None:
             raise ValueError("The model was compiled without an optimizer; compile with one.")
+        if class_weight is not None and sample_weight is not None:
+            raise ValueError("Both class_weight and sample_weight are given; give one.")
         in_memory = batching.is_array(x)
         if in_memory:
-            arrays = self._checked(x, y, sample_weight, class_weight)
+            arrays = self._checked(x, y, sample_weight)
             if validation_split and validation_data is None:
                 cut = checks.split_point(len(arrays[0]), validation_split)
                 validation_data = tuple(a if a is None else a[cut:] for a in arrays)
                 arrays = tuple(a if a is None else a[:cut] for a in arrays)
             validation_split = 0.0
+            if class_weight is not None:  # for training alone, as in Keras
+                arrays = (*arrays[:2], checks.weights_of_classes(class_weight, arrays[1]))
         else:
+            if y is not None:
+                raise ValueError("y goes with an array x; other data give (x, y) themselves.")
             arrays = self._peeked(x, "x")
             if class_weight is not None:
                 checks.weights_of_classes(class_weight, None)
@@ -189,17 +196,13 @@ class Fitting:
         packed = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
         return batching.for_training(batching.batches(packed, batch_size, self.data_order, shuffle))
 
-    def _checked(self, x, y=None, sample_weight=None, class_weight=None, of=""):
+    def _checked(self, x, y=None, sample_weight=None, of=""):
         """x, y and sample_weight as arrays that this model can be trained on."""
         checks.check_in_memory(x, f"{of}x")
         x = batching.to_array(x, f"{of}x")
         y = None if y is None else batching.to_array(y, f"{of}y")
         if sample_weight is not None:
             sample_weight = batching.to_array(sample_weight, f"{of}sample_weight")
-        if class_weight is not None:
-            if sample_weight is not None:
-                raise ValueError("Both class_weight and sample_weight are given; give one.")
-            sample_weight = checks.weights_of_classes(class_weight, y)
         checks.check_lengths(x=x, y=y, sample_weight=sample_weight)
         if sample_weight is not None:
             checks.check_weights(sample_weight, f"{of}sample_weight")
@@ -215,7 +218,9 @@ class Fitting:
         checks.check_finite(target, name, self.accepts_missing)
         self.likelihood_layer.check(target, name)
         if condition is not None:
-            checks.check_condition(self, condition, f"{of}y, the condition,")
+            name = f"{of}y, the condition,"
+            checks.check_condition(condition, self.condition, name)
+            checks.check_condition_values(condition, self.condition, name)
 
     def _peeked(self, data, name):
         """The first batch of the data, checked; (None, None, None) where looking would cost it."""

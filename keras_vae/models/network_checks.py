@@ -30,23 +30,31 @@ def common_condition(*networks):
     """
     found = [known_condition(network) for network in networks]
     found = [condition for condition in found if condition is not None]
-    if len(found) == 2 and found[0] != found[1]:
+    if len(found) == 2 and not _agree(*found):
         raise ValueError(
             f"encoder reads condition={found[0]}, decoder condition={found[1]}; build both with "
             "the same."
         )
-    return found[0] if found else None
+    numbers = [condition for condition in found if isinstance(condition, int)]
+    return (numbers or found or [None])[0]
 
 
 def known_condition(network):
     shapes = known_input_shapes(network)
     if len(shapes) < 2:
         return None
-    for layer in network.layers:
+    for layer in network.layers if shapes[1] == () else ():
         size = getattr(layer, "input_dim", getattr(layer, "num_tokens", None))
         if isinstance(size, int) and layer.input is network.inputs[1]:
             return size
     return shapes[1]
+
+
+def _agree(one, other):
+    """Whether two conditions may be the same: labels of unknown number, (), go with any number."""
+    if isinstance(one, int) and isinstance(other, int):
+        return one == other
+    return same_shape(*(() if isinstance(each, int) else each for each in (one, other)))
 
 
 def known_output_shapes(network):
@@ -67,6 +75,11 @@ def check_network(network, name):
 def check_inputs(network, name, most):
     """One input, x or z; two where the model reads a condition."""
     shapes = known_input_shapes(network)
+    if _is_functional(network) and isinstance(network.input, dict):
+        raise ValueError(
+            f"{name} takes a dict, {sorted(network.input)}; build it of a list of inputs, "
+            "x or z first."
+        )
     if len(shapes) > most:
         cure = {1: "A ConditionalVAE gives two, the second a condition.", 2: "No model gives more."}
         raise ValueError(
@@ -89,7 +102,8 @@ def check_prior(prior, model, name="prior"):
         raise ValueError(
             f"{name} reads a condition, which a {type(model).__name__} does not give it."
         )
-    if prior.condition is not None and model.condition not in (None, (), prior.condition):
+    both = prior.condition is not None and model.condition is not None
+    if both and not _agree(prior.condition, model.condition):
         raise ValueError(
             f"{name} reads condition={prior.condition}, but the networks read "
             f"condition={model.condition}; make both with the same."
@@ -99,10 +113,10 @@ def check_prior(prior, model, name="prior"):
 def check_condition_is_read(model):
     """Of a conditional model one part at least must read the condition, as far as one can tell."""
     inputs = [len(known_input_shapes(network)) for network in (model.encoder, model.decoder)]
-    if inputs == [1, 1] and isinstance(model.prior_layer, priors.StandardNormal):
+    if inputs == [1, 1] and model.prior_layer.condition is None:
         raise ValueError(
-            f"Neither encoder nor decoder of this {type(model).__name__} reads a condition; "
-            "build them with condition=, or take a VAE."
+            f"Neither encoder nor decoder nor prior of this {type(model).__name__} reads a "
+            "condition; build the networks with condition=, or take a VAE."
         )
 
 

@@ -51,11 +51,18 @@ class Saving:
         x_shape, y_shape = input_shape if is_pair else (input_shape, None)
         x = ops.zeros((1, *checks.inner_shape(x_shape)))
         y_shape = checks.inner_shape(y_shape) if is_pair else self.condition_shape
-        y = None if y_shape is None else ops.zeros((1, *y_shape))
+        y = None if y_shape is None else ops.zeros((1, *y_shape), "int32" if not y_shape else None)
         with self.distribute_strategy.scope():
             if not self._built:
-                self._check_unknown_networks(x, self.roles(x, y)[2])
+                condition = self.roles(x, y)[2]
+                self._check_unknown_networks(x, condition)
+                if condition is not None and self.condition is None:
+                    self.condition = y_shape
+                self._check_prior()
             self.objective(x, y)
+
+    def _check_prior(self):
+        """Compare prior and networks, of a model that has one."""
 
     def _check_unknown_networks(self, x, condition):
         codes = self.run(self.encoder, x, condition)
@@ -73,7 +80,8 @@ class Saving:
         """Everything that a step needs exists before its first trace (KERAS3 6.1, 19.8)."""
         if not self.built:
             shape = (None, *(self.x_shape or [None])) if x is None else x.shape
-            if None in shape[1:]:
+            unknown = self.max_inputs == 2 and y is None and self.condition is None
+            if None in shape[1:] or unknown:
                 raise ValueError(
                     "The networks do not know the shape of their input yet, and there are no data "
                     "to tell it; call the model on a batch first."

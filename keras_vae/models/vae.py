@@ -73,10 +73,7 @@ class VAE(BaseModel):
     ):
         super().__init__(encoder, decoder, likelihood, seed, **kwargs)
         self.prior_layer = priors.get(prior)
-        network_checks.check_prior(self.prior_layer, self)
-        if self.max_inputs == 2:
-            network_checks.check_condition_is_read(self)
-        self.condition = self.condition or self.prior_layer.condition
+        self._check_prior()
         self.sampling = Sampling(seed=self.seed, dtype="float32", name="sampling")
         self.sampling.built = True  # it has no weights
         self._initial_beta = checks.check_beta(beta)
@@ -84,6 +81,11 @@ class VAE(BaseModel):
             shape=(), initializer="ones", trainable=False, dtype="float32", name="beta"
         )
         self.beta = beta
+
+    def _check_prior(self):
+        network_checks.check_prior(self.prior_layer, self)
+        if self.condition in (None, ()):  # the prior may know what the networks do not tell
+            self.condition = self.prior_layer.condition or self.condition
 
     @property
     def beta(self):

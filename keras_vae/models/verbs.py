@@ -28,13 +28,17 @@ class Verbs:
 
         Args:
             x: array `(n, ...)`.
-            condition: array of n conditions, for a model that reads one. Defaults to `None`.
+            condition: array of n conditions, for a model that reads one: labels `(n,)`, vectors or
+                images `(n, ...)`. Defaults to `None`.
             batch_size: int. Rows at a time, rounded up to a multiple of 128. Defaults to `1024`.
             sample: bool. Draw z from q(z|x) in place of its mean. Defaults to `False`.
-            seed: int. Fixes the draws. Defaults to `None`, the model's own.
+            seed: int. Fixes the draws. Defaults to `None`, the model's own: the same at each call.
 
         Returns:
             float32 array `(n, latent_dim)`.
+
+        Raises:
+            ValueError, TypeError: x or condition do not fit the model.
         """
         x, condition = self._checked_input(x, condition)
         if not sample:
@@ -56,10 +60,10 @@ class Verbs:
         """
         checks.check_in_memory(z, "z")
         z = batching.to_array(z, "z")
-        self.ensure_built()
+        condition = checks.checked_condition(self, condition, len(z), one_for_all=True)
+        self.ensure_built(y=condition)
         checks.check_input(z, self.latent_shape, "z")
         checks.check_finite(z, "z")
-        condition = checks.checked_condition(self, condition, len(z), one_for_all=True)
 
         def mean(z, condition=None):
             return self.likelihood(z, condition).mean
@@ -71,14 +75,14 @@ class Verbs:
     ):
         """Reconstructions: the mean of p(x|z) at the mean of q(z|x). Arguments as Keras's.
 
-        A dataset gives the condition itself, as (x, condition).
+        A dataset gives the condition itself, as (x, condition); with an array it is `condition=`.
         """
         if batch_size is not None:
             checks.check_count(batch_size, "batch_size", least=1)
         if batching.is_array(x):
             x, condition = self._checked_input(x, condition)
             if condition is not None:
-                x = batching.batches((x, condition), batch_size or 32, shuffle=False)
+                x = self._batched((x, condition, None), batch_size, steps, shuffle=False)
                 batch_size = None
         elif not hasattr(x, "__iter__") or isinstance(x, (dict, tuple)):
             checks.check_in_memory(x)
@@ -97,23 +101,29 @@ class Verbs:
 
         Args:
             n: int, at least 1.
-            condition: array of n conditions, or one for all n. Defaults to `None`.
-            latents: Prior that z is drawn from in place of the model's, for example a
-                `priors.Mixture` fitted to the latents of data. Defaults to `None`.
             seed: int. The same seed gives the same examples, and the first of more. Defaults to
                 `None`: new ones at each call.
             sample: bool. Draw x from p(x|z), noise and all, in place of its mean. Defaults to
                 `False`.
+            condition: array of n conditions, or one for all n. Defaults to `None`.
+            latents: Prior that z is drawn from in place of the model's, for example a
+                `priors.Mixture` fitted to the latents of data. Defaults to `None`.
 
         Returns:
             float32 array `(n, ...)`.
+
+        Raises:
+            ValueError, TypeError: condition or latents do not fit the model.
         """
         checks.check_count(n, "n", least=1)
         condition = checks.checked_condition(self, condition, n, one_for_all=True)
-        self.ensure_built()
+        self.ensure_built(y=condition)
         prior = self.prior
         if latents is not None:
             network_checks.check_prior(latents, self, "latents")
+            if latents.condition is not None:
+                checks.check_condition(condition, latents.condition)
+                checks.check_condition_values(condition, latents.condition)
             prior = latents.distribution
         seed = checks.checked_seed(seed)
         if seed is None:
@@ -130,7 +140,7 @@ class Verbs:
             if condition is not None:  # of a whole block: fewer rows draw the first of its noise
                 rows = np.minimum(np.arange(start, start + BLOCK), n - 1)
                 arguments.append(condition[rows])
-            parts.append(self._call_compiled(("generate", sample, latents), draw, arguments))
+            parts.append(self._call_compiled(("generate", sample), draw, arguments, [latents]))
         return np.concatenate(parts)
 
     def elbo(self, x, seed=None, batch_size=1024, *, condition=None):
@@ -253,16 +263,20 @@ class Verbs:
                 generator.state.assign(state)
         return np.concatenate(outputs)
 
-    def _call_compiled(self, name, function, arrays):
-        """function(*arrays) as a graph that was traced once, for any number of rows."""
+    def _call_compiled(self, name, function, arrays, others=()):
+        """function(*arrays) as a graph that was traced once, for any number of rows.
+
+        Traced anew when a layer of the model was replaced, or one of the `others` that it reads.
+        """
         tensors = [tf.convert_to_tensor(array) for array in arrays]
         specs = [
             tf.TensorSpec((None, *t.shape[1:]) if t.shape.rank else (), t.dtype) for t in tensors
         ]
-        layers, compiled = self._compiled_verbs.get((name, *specs), (None, None))
-        if layers != self.layers:  # never compiled, or a network was replaced since
+        layers = [*self.layers, *others]
+        traced, compiled = self._compiled_verbs.get((name, *specs), (None, None))
+        if layers != traced:
             compiled = tf.function(function, autograph=False).get_concrete_function(*specs)
-            self._compiled_verbs[name, *specs] = self.layers, compiled
+            self._compiled_verbs[name, *specs] = layers, compiled
         return np.asarray(compiled(*tensors), "float32")
 
     @functools.cached_property

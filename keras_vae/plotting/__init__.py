@@ -27,6 +27,12 @@ def image_grid(images, columns=None, title=None, row_names=(), column_names=()):
     """
     images = _with_channels(images)
     columns = columns or int(np.ceil(np.sqrt(len(images))))
+    for kind, names, most in (
+        ("row", row_names, -(-len(images) // columns)),
+        ("column", column_names, columns),
+    ):
+        if len(names) > most:
+            raise ValueError(f"There are {len(names)} {kind}_names for {most} {kind}s.")
     figure, axes = _show(tiled(images, columns), title)
     axes.set_yticks(_centres(len(row_names), images.shape[1]), list(row_names))
     axes.xaxis.tick_top()

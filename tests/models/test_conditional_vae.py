@@ -172,6 +172,10 @@ def test_a_mixture_fitted_to_the_latents_generates_and_tightens_the_bound(digits
     images = vae.generate(20, latents=mixture, **arguments)
     assert not np.allclose(images, vae.generate(20, **arguments), atol=0.01)
     np.testing.assert_array_equal(images, better.generate(20, **arguments))
+    graphs = len(vae._compiled_verbs)
+    vae.generate(20, latents=priors.Mixture(2), **arguments)
+    assert len(vae._compiled_verbs) == graphs, "every mixture would be kept, with its graph"
+    np.testing.assert_array_equal(images, vae.generate(20, latents=mixture, **arguments))
     bounds = [model.log_likelihood(x, 50, condition=y).mean() for model in (vae, better)]
     assert bounds[1] > bounds[0] + 0.2
     better.save(tmp_path / "better.keras")
@@ -228,6 +232,44 @@ def test_a_decoder_alone_may_read_the_condition(digits):
     assert not np.allclose(vae.elbo(x, condition=y), vae.elbo(x, condition=y * 0))
 
 
+def own_encoder(condition, read):
+    """An encoder whose condition goes through the function `read`."""
+    x = keras.Input((8, 8, 1))
+    h = keras.layers.Concatenate()([keras.layers.Flatten()(x), read(condition)])
+    return keras.Model([x, condition], [keras.layers.Dense(2)(h) for _ in range(2)])
+
+
+def test_labels_that_the_encoder_does_not_count_are_those_that_the_decoder_counts():
+    encoder = own_encoder(keras.Input((), dtype="int32"), lambda c: keras.ops.one_hot(c, 10))
+    vae = ConditionalVAE(encoder, networks.dense((8, 8, 1), 2, condition=10)[1])
+    assert vae.condition == 10
+    with pytest.raises(ValueError, match="has labels from 10 to 10"):
+        vae.generate(1, condition=10)
+
+
+def test_several_labels_for_each_example_are_a_vector(digits, tmp_path):
+    x, y = digits
+    attributes = np.stack([y, y % 2, y // 5], axis=1)
+    embed = keras.Sequential([keras.layers.Embedding(10, 4), keras.layers.Flatten()])
+    encoder = own_encoder(keras.Input((3,), dtype="int32"), embed)
+    vae = ConditionalVAE(encoder, networks.dense((8, 8, 1), 2, condition=(3,))[1])
+    vae.compile("adam")
+    vae.fit(x, attributes, verbose=0)
+    assert vae.generate(2, condition=attributes[0]).shape == (2, 8, 8, 1)
+
+
+def test_a_single_number_is_a_condition(digits, tmp_path):
+    x, y = digits
+    encoder = own_encoder(keras.Input(()), lambda c: keras.ops.expand_dims(c, -1))
+    vae = ConditionalVAE(encoder, networks.dense((8, 8, 1), 2)[1])
+    vae.compile("adam")
+    vae.fit(x, x.mean(axis=(1, 2, 3)), verbose=0)
+    assert vae.generate(2, condition=0.3).shape == (2, 8, 8, 1)
+    with pytest.raises(ValueError, match=r"has shape \(300, 10\); expected \(n,\)"):
+        vae.fit(x, np.eye(10)[y], verbose=0)
+    vae.export(tmp_path / "served", verbose=False)
+
+
 @keras.saving.register_keras_serializable(package="test")
 class ReadsLabels(keras.Model):
     """A network as a subclass, which tells neither inputs nor sizes: [x or z, condition]."""
@@ -242,7 +284,8 @@ class ReadsLabels(keras.Model):
     def call(self, inputs):
         first, condition = inputs
         h = keras.ops.concatenate(
-            [self.flatten(first), self.embed(keras.ops.cast(condition, "int32"))], axis=-1
+            [self.flatten(first), self.embed(tf.argmax(tf.one_hot(condition, 10), axis=-1))],
+            axis=-1,
         )
         outputs = [
             keras.ops.reshape(head(h), (-1, *shape))
@@ -254,12 +297,34 @@ class ReadsLabels(keras.Model):
         return {**super().get_config(), "shapes": self.shapes}
 
 
+def test_a_verb_builds_a_decoder_that_tells_no_shape():
+    encoder, _ = networks.dense((8, 8, 1), 2, condition=10)
+    for verb in ("generate", "decode"):
+        vae = ConditionalVAE(encoder, ReadsLabels([(8, 8, 1)]))
+        given = 3 if verb == "generate" else np.zeros((3, 2))
+        assert getattr(vae, verb)(given, condition=5).shape == (3, 8, 8, 1)
+
+
+def test_a_prior_of_another_size_is_refused_once_the_networks_know_theirs(digits):
+    vae = ConditionalVAE(
+        ReadsLabels([(3,), (3,)]), ReadsLabels([(8, 8, 1)]), prior=priors.Mixture(1)
+    )
+    vae.compile("adam")
+    with pytest.raises(ValueError, match="prior is over 1 latents, but decoder takes"):
+        vae.fit(*digits, verbose=0)
+
+
 def test_networks_that_tell_no_shape_are_given_the_condition(digits, tmp_path):
     x, y = digits
     vae = ConditionalVAE(ReadsLabels([(2,), (2,)]), ReadsLabels([(8, 8, 1)]), seed=1)
     vae.compile("adam")
+    with pytest.raises(ValueError, match="call the model on a batch first"):
+        vae.fit(unknown(x, y), verbose=0)
     vae.fit(x, y, epochs=1, verbose=0)
     assert vae.generate(3, condition=5).shape == (3, 8, 8, 1)
+    with pytest.raises(ValueError, match="has labels from 12 to 12"):
+        vae.generate(3, condition=12, latents=priors.Mixture(2, condition=10))
+    vae.export(tmp_path / "served", verbose=False)
     vae.save(tmp_path / "vae.keras")
     again = keras.models.load_model(tmp_path / "vae.keras")
     for model in (vae, again):
@@ -289,6 +354,15 @@ def test_each_kind_of_data_brings_the_condition(digits, kind):
     )
 
 
+def batched(*arrays):
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(50)
+
+
+def unknown(*arrays):
+    """A dataset that does not tell its size: it is checked when the step is traced."""
+    return batched(*arrays).filter(lambda *_: True)
+
+
 NEEDS = "This ConditionalVAE reads a condition, and there is none"
 
 
@@ -310,8 +384,18 @@ NEEDS = "This ConditionalVAE reads a condition, and there is none"
             "the condition, has labels from 1 to 10; ",
         ),
         (lambda vae, x, y: vae.encode(x, condition=y - 1), "from -1 to 8; this model knows the "),
-        (lambda vae, x, y: vae.fit(x, y * 1.0, verbose=0), "has dtype float32; this model reads"),
-        (lambda vae, x, y: vae.fit(x, np.eye(10)[y], verbose=0), r"shape \(300, 10\); .*integer"),
+        (lambda vae, x, y: vae.fit(x, y * 1.0, verbose=0), "holds floats; this model reads"),
+        (lambda vae, x, y: vae.posterior(x), NEEDS),
+        (lambda vae, x, y: vae.likelihood(np.zeros((3, 2))), NEEDS),
+        (lambda vae, x, y: vae.predict(x, y), "batch_size is an array; .* as condition=, by name"),
+        (lambda vae, x, y: vae.log_likelihood(x, y), "num_samples is an array"),
+        (lambda vae, x, y: vae.fit(batched(x, y), y), "y goes with an array x"),
+        (lambda vae, x, y: vae.fit(unknown(x, y[:, None])), r"shape \(None, 1\); expected \(n,\)"),
+        (lambda vae, x, y: vae.fit(unknown(x, y + 0.7)), "holds floats"),
+        (
+            lambda vae, x, y: vae.fit(x, np.eye(10)[y], verbose=0),
+            r"shape \(300, 10\); .*a label each",
+        ),
         (lambda vae, x, y: vae.encode(x, condition=y[:3]), "condition has 3 rows; expected 300"),
         (lambda vae, x, y: vae.generate(3, condition=[1, 2]), "condition has 2 rows; expected 3"),
         (lambda vae, x, y: vae.generate(3, condition=10), "has labels from 10 to 10"),
@@ -349,9 +433,10 @@ def test_what_it_refuses_by_type(digits, call, sentence):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"condition": None}, "Neither encoder nor decoder of this ConditionalVAE reads"),
+        ({"condition": None}, "Neither encoder nor decoder nor prior of this ConditionalVAE"),
         ({"model": VAE}, "encoder has 2 inputs; this model gives it 1. A ConditionalVAE"),
         ({"prior": priors.Mixture(2, condition=3)}, "prior reads condition=3, but the networks"),
+        ({"condition": None, "prior": priors.Mixture(2)}, "Neither encoder nor decoder nor prior"),
         (
             {"condition": None, "model": VAE, "prior": priors.Mixture(2, condition=3)},
             "prior reads a condition, which a VAE does not give it",
@@ -363,12 +448,51 @@ def test_parts_that_do_not_fit_are_refused_when_the_model_is_made(arguments, sen
         make(**arguments)
 
 
+def test_networks_of_dicts_are_refused():
+    x, c = keras.Input((4,), name="x"), keras.Input((3,), name="c")
+    h = keras.layers.Concatenate()([x, c])
+    encoder = keras.Model({"x": x, "c": c}, [keras.layers.Dense(2)(h) for _ in range(2)])
+    with pytest.raises(ValueError, match=r"encoder takes a dict, \['c', 'x'\]; build it of a list"):
+        ConditionalVAE(encoder, networks.dense(4, 2, condition=(3,))[1])
+
+
 def test_two_networks_of_different_conditions_are_refused():
     encoder, _ = networks.dense((8, 8, 1), 2, condition=10)
     for other in (9, (10,)):
         _, decoder = networks.dense((8, 8, 1), 2, condition=other)
         with pytest.raises(ValueError, match="encoder reads condition=10, decoder condition="):
             ConditionalVAE(encoder, decoder)
+
+
+def test_predict_in_steps_gives_every_row(trained, digits):
+    x, y = digits
+    whole = trained.predict(x, condition=y, verbose=0)
+    np.testing.assert_allclose(
+        trained.predict(x, condition=y, steps=2, verbose=0), whole, atol=1e-6
+    )
+
+
+def test_weights_of_classes_weigh_in_training_alone(digits):
+    x, y = digits
+    losses = []
+    for class_weight in (None, {0: 100.0, 1: 0.01}):
+        vae = make(compiled=False)
+        vae.compile(keras.optimizers.SGD(0.0))
+        arguments = {"class_weight": class_weight, "validation_split": 0.3, "verbose": 0}
+        losses.append(vae.fit(x, y, **arguments).history)
+    assert losses[0]["val_loss"] == losses[1]["val_loss"]
+    assert abs(losses[0]["loss"][0] - losses[1]["loss"][0]) > 1e-3
+
+
+def test_a_prior_of_vectors_trains_in_half_precision(digits):
+    x, y = digits
+    keras.config.set_dtype_policy("bfloat16")
+    try:
+        vae = make(condition=(10,), prior=priors.Mixture(2, 2, condition=(10,)))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    history = vae.fit(x, np.eye(10)[y], epochs=3, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
 
 
 def test_it_exports_with_the_condition(trained, digits, tmp_path):
