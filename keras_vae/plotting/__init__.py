@@ -84,7 +84,7 @@ def latent_scatter(latents, labels, prior=False, title=None, columns=None):
 
     Args:
         latents: array `(n, 2)`, or a dict from a title to such an array.
-        labels: array `(n,)` of integers.
+        labels: array `(n,)` of integers or names.
         prior: bool. Draw where p(z) = N(0, I) lies: circles of one and two standard deviations.
             Defaults to `False`.
         title: str. Defaults to `None`.
@@ -113,7 +113,8 @@ def latent_scatter(latents, labels, prior=False, title=None, columns=None):
             axes.scatter(points[:, 0], points[:, 1], s=7, color=colours(i), label=str(label))
         axes.set_title(name)
         axes.set_aspect("equal", adjustable="datalim")
-    axes.legend(markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    place = {"loc": "outside center right", "ncols": -(-len(classes) // (12 * rows))}
+    figure.legend(*axes.get_legend_handles_labels(), markerscale=2, frameon=False, **place)
     return figure
 
 
