@@ -154,7 +154,7 @@ show(plotting.reconstructions(x_test, reconstructions, n=12), "03_reconstruction
 lecture = plotting.manifold(vae.decode, n=15, low=-1, high=1, title="z from −1 to 1")
 show(lecture, "04_manifold_lecture")
 whole = plotting.manifold(vae.decode, n=21, quantiles=True, title="z over the quantiles of p(z)")
-if arguments.publish:
+if arguments.publish and not small:
     figures = pathlib.Path(__file__).parent / "figures"
     figures.mkdir(exist_ok=True)
     whole.savefig(figures / f"01_manifold_{arguments.dataset}.png", dpi=60)
