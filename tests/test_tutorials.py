@@ -96,7 +96,7 @@ def test_01_runs_as_a_notebook(tmp_path):
     command += ["--run-path", tmp_path, "--output", notebook]
     result = subprocess.run(
         [*command, TUTORIALS / "01_image_generation.py"],
-        env=os.environ,
+        env={name: value for name, value in os.environ.items() if name != "MPLBACKEND"},
         capture_output=True,
         text=True,
         check=False,
