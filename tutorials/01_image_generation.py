@@ -320,8 +320,9 @@ print(f"{'test images':16}{'':25}{clearly_one_class(x_test[:1000]):35.0%}")
 # %% [markdown]
 # ## Convolutions
 #
-# The networks of the Report and the Introduction are convolutional: the same kernel at every place,
-# so that far fewer weights see far more examples. One line of the model changes.
+# The networks of the Report and the Introduction are convolutional: the same kernel at every place.
+# One line of the model changes. On 28 x 28 pixels a fraction of the weights comes near the bound of
+# the dense networks, in a third of the epochs; on 8 x 8 there is little to share, and dense wins.
 
 # %%
 encoder, decoder = networks.conv(x_train.shape[1:], latent_dim=23, filters=(16, 32, 64))

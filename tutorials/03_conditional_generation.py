@@ -119,7 +119,7 @@ show(
 # the Introduction has them, with far fewer weights.
 #
 # The small digits get a Gaussian of fixed variance: a Bernoulli for each of 64 grey pixels lets $z$
-# say next to nothing (its KL term stays at about 1 nat), and one hand looks like the other.
+# say next to nothing, and one hand looks like the other.
 
 
 # %%
@@ -181,9 +181,9 @@ print(f", a better fit {log_p_summed - log_p_plain:.2f}")
 # ## A judge, and what it must not judge alone
 #
 # Whether a generated character is what was asked for, a classifier decides that has seen real
-# images only. How often it accepts is easy to drive to 100 %: the mean image of each class does
-# that. So beside it stands the variance of the generated images within their class, as a share of
-# that of the model's own reconstructions of test images: the mean image has none.
+# images only. That it accepts is easy to reach alone: one good image of each class, always the same.
+# So beside it stands the variance of the generated images within their class, as a share of that of
+# the model's own reconstructions of test images: one image has none, as the mean image below.
 
 
 # %%
@@ -273,7 +273,7 @@ for name, images in drawn.items():
 # %% [markdown]
 # ## A row for each character
 #
-# Left what $N(0, I)$ gives, right the mixture: the same networks.
+# First what $N(0, I)$ gives, then the mixture: the same networks.
 
 # %%
 for name, title in (
