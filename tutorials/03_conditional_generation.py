@@ -181,9 +181,9 @@ print(f", a better fit {log_p_summed - log_p_plain:.2f}")
 # ## A judge, and what it must not judge alone
 #
 # Whether a generated character is what was asked for, a classifier decides that has seen real
-# images only. That it accepts is easy to reach alone: one good image of each class, always the same.
-# So beside it stands the variance of the generated images within their class, as a share of that of
-# the model's own reconstructions of test images: one image has none, as the mean image below.
+# images only. To be accepted is easy: one good image of each class, always the same. So beside it
+# stands the variance of the generated images within their class, as a share of that of the model's
+# own reconstructions of test images: one image has none, as the mean image below.
 
 
 # %%
