@@ -132,7 +132,7 @@ def checked_size(size, name):
     raise ValueError(f"{name} is {size!r}; expected an int of at least 1.")
 
 
-def checked_condition(condition):
+def checked_condition_size(condition):
     """What a network or a prior reads: an int, the number of classes; a shape, a tuple; or None.
 
     Raises:

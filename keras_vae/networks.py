@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from keras_vae import likelihoods
-from keras_vae.layers import checked_condition, checked_size, soft_bound
+from keras_vae.layers import checked_condition_size, checked_size, soft_bound
 
 
 def dense(
@@ -203,7 +203,7 @@ def conv(
 
 def _condition(condition, embedding, image_size=None):
     """(input, features) of what a network reads beside x or z; (None, None) if it is nothing."""
-    condition = checked_condition(condition)
+    condition = checked_condition_size(condition)
     if embedding is not None and not isinstance(condition, int):
         raise ValueError(
             f"embedding is {embedding!r}, with condition {condition!r}; it goes with a number of "

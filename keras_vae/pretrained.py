@@ -51,8 +51,11 @@ def publish(model, name, metrics, folder=None, *, about, data, licence, command,
         metrics: dict of floats, on the test part of the data.
         folder: as in `load_pretrained`.
         about, data, licence, command, limits: str, for the card: what it is, what it was trained
-            on and on which terms, by which command, what it is not good for.
+            on (the name of its loader) and on which terms, by which command, its limits.
         seed: int.
+
+    Raises:
+        TypeError, ValueError: a metric is no number; nothing is written.
     """
     folder = pathlib.Path(folder or FOLDER)
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_vae.distributions import Normal, NormalMixture
-from keras_vae.layers import checked_condition, checked_size, soft_bound
+from keras_vae.layers import checked_condition_size, checked_size, soft_bound
 
 
 class Prior(keras.layers.Layer):
@@ -66,7 +66,7 @@ class Mixture(Prior):
         super().__init__(**kwargs)
         self.latent_dim = checked_size(latent_dim, "latent_dim")
         self.components = checked_size(components, "components")
-        self.condition = checked_condition(condition)
+        self.condition = checked_condition_size(condition)
         self.width = self.components * (1 + 2 * self.latent_dim)  # logits, means, log-variances
         float32 = {"dtype": "float32"}  # whatever the policy of the networks
         self.bias = self.add_weight((self.width,), self._apart, name="bias", **float32)

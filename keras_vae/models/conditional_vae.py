@@ -63,10 +63,10 @@ class ConditionalVAE(VAE):
         network_checks.check_condition_is_read(self)
 
     def posterior(self, x, condition=None, training=False):
-        """q(z|x, c), a Distribution."""
+        """q(z|x, c) over `(batch, latent_dim)`, a Distribution; a condition for each row of x."""
         return Normal(*self.run(self.encoder, x, condition, training))
 
     def likelihood(self, z, condition=None, training=False):
-        """p(x|z, c), a Distribution."""
+        """p(x|z, c) over `(batch, ...)`, a Distribution; a condition for each row of z."""
         outputs = self.run(self.decoder, z, condition, training)
         return self.likelihood_layer.distribution(outputs)
