@@ -149,7 +149,12 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
                 for name, variables in players.items()
                 for gradient in tape.gradient(losses[name], variables)
             ]
-        with keras.name_scope("apply_gradients"):
+        # All terms and gradients, then the updates: TensorFlow's optimiser of graphs may drop the
+        # edge that keeps one player's forward pass before another player's update.
+        before = tf.control_dependencies(
+            [*terms.values(), *(g for g in gradients if g is not None)]
+        )
+        with keras.name_scope("apply_gradients"), before:
             variables = [v for variables in players.values() for v in variables]
             self.optimizer.apply(gradients, variables)
         return self._track(terms, regularisation, sample_weight)

@@ -3,13 +3,18 @@
 Each test that names a fact of KERAS3 fails if the fact is ignored.
 """
 
+import contextlib
+import re
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context as eager_context
 
 from keras_vae import VAE, networks
 from keras_vae.batching import batches
+from tests.callbacks import models as callback_models
 from tests.conftest import weights_of
 
 
@@ -507,3 +512,43 @@ def test_two_players_follow_their_own_terms(x):
         adversarial.decoder.get_weights(), plain.decoder.get_weights(), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def reads_in_no_order(step):
+    """(write, read) of a variable that the graph as TensorFlow runs it leaves in any order."""
+    context = eager_context.context()
+    context.enable_graph_collection()
+    step()
+    graphs = context.export_run_metadata().function_graphs
+    context.disable_graph_collection()
+    found = []
+    for graph in graphs:
+        nodes = {node.name: node for node in graph.post_optimization_graph.node}
+
+        def all_before(node, nodes=nodes):
+            seen, todo = set(), [node]
+            while todo:
+                names = {name.lstrip("^").split(":")[0] for name in todo.pop().input} - seen
+                seen |= names
+                todo += [nodes[name] for name in names if name in nodes]
+            return seen
+
+        reads = [node for node in nodes.values() if node.op == "ReadVariableOp"]
+        for write in nodes.values():
+            if re.match("Assign.*VariableOp", write.op):
+                before = all_before(write)
+                found += [
+                    (write.name, read.name)
+                    for read in reads
+                    if read.input[0] == write.input[0]
+                    and read.name not in before
+                    and write.name not in all_before(read)
+                ]
+    return found
+
+
+def test_no_player_sees_what_another_has_updated_already(x, monkeypatch):
+    """TensorFlow's optimiser of graphs drops an edge that says so, in one step of hundreds seen."""
+    assert not reads_in_no_order(lambda: callback_models.make("two players").train_on_batch(x[:32]))
+    monkeypatch.setattr(tf, "control_dependencies", lambda _: contextlib.nullcontext())
+    assert reads_in_no_order(lambda: callback_models.make("two players").train_on_batch(x[:32]))
