@@ -7,6 +7,7 @@ The tutorial that trains a model writes both under `--publish`. The files lie in
 repository; an installed package has none, and is told where they are.
 """
 
+import math
 import pathlib
 import tempfile
 
@@ -55,11 +56,14 @@ def publish(model, name, metrics, folder=None, *, about, data, licence, command,
         seed: int.
 
     Raises:
-        TypeError, ValueError: a metric is no number; nothing is written.
+        TypeError, ValueError: a metric is no finite number; nothing is written.
     """
+    metrics = {key: float(value) for key, value in metrics.items()}
+    for key, value in metrics.items():
+        if not math.isfinite(value):
+            raise ValueError(f"The metric {key!r} is {value}; a model like this is not published.")
     folder = pathlib.Path(folder or FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
-    metrics = {key: float(value) for key, value in metrics.items()}
     words = {"about": about, "data": data, "licence": licence, "command": command, "limits": limits}
     with tempfile.TemporaryDirectory(dir=folder) as unfinished:
         path = pathlib.Path(unfinished, f"{name}.keras")
