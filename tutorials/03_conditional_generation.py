@@ -49,7 +49,7 @@ DATASETS = {
     "emnist": {
         "load": datasets.load_emnist,
         "likelihood": "bernoulli",
-        "network": {"filters": (16, 32, 64), "hidden": (64,)},
+        "network": {"filters": (16, 32, 32), "hidden": (64,)},
         **{"epochs": 50, "batch_size": 128, "components": 10, "text": "HELLO 2026"},
         **{"judge_epochs": 12, "sweep_epochs": 20},
     },
@@ -355,9 +355,10 @@ show(figure, "03_analogies")
 # ## A sentence on request
 #
 # The Introduction's figure 4 [c]: type a sentence, get it in handwriting. Here in three hands, each
-# read from a written character. For each letter we take, of some latents drawn from its mixture,
-# the one that is both likely and near the hand $h$: the largest $\log p(z|c) - \frac12 |z - h|^2$.
-# (EMNIST counts a small l among the L, and most of them are small.)
+# read from a written character. For each letter we draw latents from its mixture, keep those that
+# the judge reads as that letter (EMNIST counts a small l among the L, a stroke that may be an I or
+# a 1), and of these take the one that is both likely and near the hand $h$: the largest
+# $\log p(z|c) - \frac12 |z - h|^2$.
 
 # %%
 letters = [characters.find(letter) for letter in text]
@@ -365,14 +366,20 @@ letters = [characters.find(letter) for letter in text]
 
 def sentence(hand):
     """The text as one picture, in the hand z."""
-    z = []
+    images = []
     for i, letter in enumerate(letters):
-        p = mixture.distribution([max(letter, 0)])
+        if letter < 0:
+            images.append(np.zeros(x_train.shape[1:]))  # a space
+            continue
+        p = mixture.distribution([letter])
         draws = np.array(p.sample(seed=i, shape=(300, 6)))
+        drawn_images = vae.decode(draws, condition=letter)
+        read = keras.ops.softmax(judge.predict(drawn_images, batch_size=300, verbose=0))[:, letter]
+        read = np.array(read)
         nearness = -np.sum((draws - hand) ** 2, axis=1) / 2
-        z.append(draws[np.argmax(p.log_prob(draws) + nearness)])
-    images = vae.decode(np.array(z), condition=np.maximum(letters, 0))
-    images[np.array(letters) < 0] = 0  # a space
+        score = np.where(read >= min(0.9, read.max()), p.log_prob(draws) + nearness, -np.inf)
+        images.append(drawn_images[np.argmax(score)])
+    images = np.array(images)
     margin = images.shape[2] // 8
     return np.concatenate(images[:, :, margin:-margin], axis=1)
 
