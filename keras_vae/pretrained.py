@@ -29,9 +29,20 @@ def load_pretrained(name, folder=None):
         A model of this library, as it was published.
 
     Raises:
-        ValueError: there is no such model; the sentence lists those that there are.
+        ValueError: there is no such model, and the sentence lists those that there are; or it was
+            saved with a newer Keras, whose files this one cannot read.
     """
-    return keras.models.load_model(_path(name, folder), compile=False)
+    path = _path(name, folder)
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (TypeError, ValueError) as error:
+        saved_with = card(name, folder)["versions"]["keras"]
+        if _as_numbers(saved_with) <= _as_numbers(keras.__version__):
+            raise
+        raise ValueError(
+            f"{path.name} was saved with Keras {saved_with}, and Keras {keras.__version__} cannot "
+            "read it; update Keras."
+        ) from error
 
 
 def card(name, folder=None):
@@ -72,6 +83,10 @@ def publish(model, name, metrics, folder=None, *, about, data, licence, command,
         results.write(path.with_suffix(".json"), metrics, **words, seed=seed)
         for written in (path, path.with_suffix(".json")):
             written.replace(folder / written.name)
+
+
+def _as_numbers(version):
+    return [int(part) for part in version.split(".")[:2]]
 
 
 def _path(name, folder):

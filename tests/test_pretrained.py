@@ -65,6 +65,18 @@ def test_a_model_whose_metric_is_no_number_is_not_published(make_vae, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_a_file_of_a_newer_keras_that_cannot_be_read_says_so(make_vae, tmp_path):
+    pretrained.publish(make_vae(), "new", {}, tmp_path, **WORDS)
+    (tmp_path / "new.keras").write_bytes(b"in a format to come")
+    with pytest.raises(ValueError, match="Please ensure the file is"):
+        keras_vae.load_pretrained("new", tmp_path)
+    card = pretrained.card("new", tmp_path)
+    card["versions"]["keras"] = "99.1.0"
+    (tmp_path / "new.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=r"saved with Keras 99\.1\.0, .* update Keras\."):
+        keras_vae.load_pretrained("new", tmp_path)
+
+
 def test_an_unknown_name_lists_what_there_is(tmp_path):
     with pytest.raises(ValueError, match=r"no pretrained model 'what' in .*; pass folder="):
         keras_vae.load_pretrained("what", tmp_path)
@@ -94,7 +106,11 @@ import json, sys, keras_vae
 from keras_vae import datasets
 found = {}
 for name in sys.argv[1:]:
-    vae = keras_vae.load_pretrained(name)
+    try:
+        vae = keras_vae.load_pretrained(name)
+    except ValueError as error:
+        assert "update Keras" in str(error)
+        continue
     data = keras_vae.pretrained.card(name)["settings"]["data"]
     try:
         _, (x, y) = getattr(datasets, f"load_{data}")()
@@ -116,6 +132,8 @@ def test_each_gives_its_elbo_again_in_a_fresh_process():
         check=True,
     )
     found = json.loads(result.stdout.splitlines()[-1])
+    if not found:
+        pytest.skip("this Keras is older than the one that saved them")
     assert len([name for name in found if name.endswith("_digits")]) >= 2
     for name, elbo in found.items():
         assert elbo == pytest.approx(pretrained.card(name)["results"]["elbo"], rel=1e-4), name
