@@ -138,6 +138,49 @@ def conditional():
     return f"{table}\n\n{origin}"
 
 
+def denoising():
+    record = results.read(ROOT / "tutorials/results/04_denoising_mnist.json")
+    found, settings = record["results"], record["settings"]
+    ways = {
+        "noisy": "the noisy image",
+        "autoencoder": "autoencoder trained on (noisy, clean) at 0.5",
+        "vae": "VAE trained on (noisy, clean) at 0.5",
+        "inference": "VAE trained clean, inference under the noise",
+        "one_pass": "VAE trained clean, one pass (the Report)",
+        "wiener": "Wiener filter",
+        "pca": "principal components",
+        "non_local_means": "non-local means",
+        "median": "median filter",
+    }
+    columns = {
+        "σ = 0.1": "0.1",
+        "σ = 0.5": "0.5",
+        "σ = 1": "1.0",
+        "salt and pepper 50 %": "salt_and_pepper_0.5",
+        "masking 50 %": "masking_0.5",
+        "speckle 0.5": "speckle_0.5",
+    }
+
+    def cell(way, key):
+        if f"psnr_{way}_{key}" not in found:
+            return ""
+        psnr, given = found[f"psnr_{way}_{key}"], found[f"psnr_noisy_{key}"]
+        text = f"{psnr:.2f}; {found[f'ssim_{way}_{key}']:.3f}"
+        return f"*{text}*" if psnr < given else text
+
+    rows = {
+        label: [cell(way, key) for key in columns.values()]
+        for way, label in ways.items()
+        if f"psnr_{way}_0.5" in found
+    }
+    return (
+        f"{_table(['PSNR in dB; SSIM', *columns], rows)}\n\n"
+        f"MNIST, {settings['images']:,} test images at σ = 0.5 and for salt and pepper, else the "
+        f"first {settings['some']:,}; σ is not clipped. In italics: worse than the noisy image. "
+        f"{_origin(record)}"
+    )
+
+
 def _origin(record):
     versions, machine = record["versions"], record["machine"]
     return (
@@ -153,6 +196,7 @@ def _table(head, rows):
 
 TABLES = {
     "conditional": conditional,
+    "denoising": denoising,
     "endurance": endurance,
     "likelihood": likelihood,
     "mnist": mnist,

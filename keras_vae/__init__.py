@@ -3,7 +3,7 @@
     from keras_vae import VAE, datasets, networks, plotting
 
 Importing it imports Keras, and neither matplotlib nor scikit-learn nor TensorBoard: the modules
-that need those (`datasets`, `plotting`) are loaded on first use.
+that need those (`datasets`, `plotting`, `tasks`) are loaded on first use.
 """
 
 import importlib
@@ -27,7 +27,7 @@ from keras_vae.pretrained import load_pretrained
 
 __version__ = "0.1.0"
 
-_ON_FIRST_USE = ("datasets", "plotting")
+_ON_FIRST_USE = ("datasets", "plotting", "tasks")
 
 __all__ = [
     "VAE",
@@ -47,6 +47,7 @@ __all__ = [
     "pretrained",
     "priors",
     "results",
+    "tasks",
     "zoo",
 ]
 

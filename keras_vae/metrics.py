@@ -1,6 +1,7 @@
 """Numbers from arrays: NumPy in, float out."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 
 def rmse(x, x_hat):
@@ -30,6 +31,38 @@ def psnr(x, x_hat, max_value=1.0):
     error = np.mean(np.square(x - x_hat), axis=tuple(range(1, x.ndim)))
     with np.errstate(divide="ignore"):
         return float(np.mean(10 * np.log10(max_value**2 / error)))
+
+
+def ssim(x, x_hat, max_value=1.0, window=7):
+    """Structural similarity (Wang 2004), the mean over pixels, channels and images; 1 is equality.
+
+    Means, variances and covariance in every `window` x `window` square within the image, each value
+    of it counting the same: `skimage.metrics.structural_similarity` with its defaults.
+
+    Args:
+        x: array `(n, height, width[, channels])`. The clean images.
+        x_hat: array of the same shape.
+        max_value: float. Range of the values. Defaults to `1.0`.
+        window: int. Side of the square in pixels. Defaults to `7`.
+    """
+    x, x_hat = _pair(x, x_hat)
+    if x.ndim not in (3, 4) or min(x.shape[1:3]) < window:
+        raise ValueError(
+            f"x has shape {x.shape}; expected images of at least {window} x {window} pixels."
+        )
+
+    def local_mean(values):
+        for axis in (1, 2):
+            values = sliding_window_view(values, window, axis).mean(axis=-1)
+        return values
+
+    mean, mean_hat = local_mean(x), local_mean(x_hat)
+    unbiased = window**2 / (window**2 - 1)
+    variances = unbiased * (local_mean(x**2) - mean**2 + local_mean(x_hat**2) - mean_hat**2)
+    covariance = unbiased * (local_mean(x * x_hat) - mean * mean_hat)
+    c1, c2 = (0.01 * max_value) ** 2, (0.03 * max_value) ** 2
+    likeness = (2 * mean * mean_hat + c1) * (2 * covariance + c2)
+    return float(np.mean(likeness / ((mean**2 + mean_hat**2 + c1) * (variances + c2))))
 
 
 def active_units(means, threshold=0.01):

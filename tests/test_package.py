@@ -111,7 +111,7 @@ def test_the_readmes_lines_of_user_code_run(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     whole = [block for block in blocks if "load_digits" in block or "load_pretrained" in block]
-    assert len(whole) == 3
+    assert len(whole) == 4
     for code in whole:
         assert len([line for line in code.splitlines() if line.strip()]) <= 12
         namespace = {}
@@ -121,7 +121,8 @@ def test_the_readmes_lines_of_user_code_run(monkeypatch, tmp_path):
             if "update Keras" not in str(error):
                 raise
             continue
-        assert namespace["vae"].epochs_seen == ("fit" in code)
+        if "vae" in namespace:
+            assert namespace["vae"].epochs_seen == ("fit" in code)
     assert (tmp_path / "digits.png").exists()
 
 
@@ -139,4 +140,5 @@ def test_requirements_are_those_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert (ROOT / "requirements.txt").read_text().splitlines()[-1] == "-e .[test]"
     names = {re.split(r"[<>=\[]", dependency)[0] for dependency in project["dependencies"]}
-    assert names == {"tensorflow", "keras", "tensorboard", "numpy", "matplotlib", "scikit-learn"}
+    keras = {"tensorflow", "keras", "tensorboard"}
+    assert names == keras | {"numpy", "scipy", "matplotlib", "scikit-learn"}

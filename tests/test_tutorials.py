@@ -129,3 +129,18 @@ def test_03_refuses_what_it_cannot_write():
     result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "--text has H, I; digits knows 0123456789 alone." in result.stderr
+
+
+def test_04_denoising():
+    output, folder = run("04_denoising.py")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for way in ("noisy", "autoencoder", "vae", "inference", "one_pass", "wiener", "pca", "median"):
+        for level in ("0.1", "0.25", "0.5", "0.75", "1.0"):
+            assert metrics[f"psnr_{way}_{level}"] > 0
+            assert 0 < metrics[f"ssim_{way}_{level}"] < 1
+    for noise in ("salt_and_pepper_0.5", "masking_0.5", "speckle_0.5", "clipped_0.5"):
+        assert metrics[f"psnr_wiener_{noise}"] > metrics[f"psnr_noisy_{noise}"]
+    assert metrics["psnr_wiener_0.5"] > metrics["psnr_pca_0.5"]
+    assert "!" in output.split("Gaussian noise (")[1]
+    pictures = {path.stem for path in folder.glob("*.png")}
+    assert {"04_ways", "04_levels", "04_extreme", "04_not_trained", "04_draws"} <= pictures

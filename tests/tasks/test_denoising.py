@@ -1,0 +1,281 @@
+"""Noise taken away, by trained models and by the classical ways, all with one signature.
+
+noise = denoising.Gaussian(0.5)
+denoising.Inference(vae, noise).transform(noisy)
+denoising.Wiener(noise).fit(x_train).transform(noisy)
+make_pipeline(denoising.VAEDenoiser(noise), LogisticRegression()).fit(x_train, y_train)
+"""
+
+import copy
+import pickle
+import random
+
+import keras
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from keras_vae import VAE, Autoencoder, datasets, metrics, networks
+from keras_vae.tasks import denoising
+from keras_vae.tasks.denoising import Gaussian, Masking, SaltAndPepper, Speckle
+
+KINDS = [Gaussian, SaltAndPepper, Masking, Speckle]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return datasets.load_digits()
+
+
+@pytest.fixture(scope="module")
+def vae(data):
+    """Trained on clean digits."""
+    (x, _), _ = data
+    keras.utils.set_random_seed(0)
+    vae = VAE(*networks.dense(x.shape[1:], 16, hidden=(128,)), seed=0)
+    vae.compile(keras.optimizers.Adam(3e-3))
+    vae.fit(x, epochs=30, verbose=0)
+    return vae
+
+
+def all_ways(vae, noise, x):
+    return [
+        denoising.OnePass(vae),
+        denoising.Inference(vae, noise),
+        denoising.Wiener(noise).fit(x),
+        denoising.PCA(noise).fit(x),
+        denoising.Median(noise).fit(x),
+        denoising.VAEDenoiser(noise, epochs=3).fit(x),
+    ]
+
+
+# Laws --------------------------------------------------------------------------------------
+
+
+def test_the_wiener_filter_is_the_linear_least_squares_solution(data):
+    """Under Gaussian noise: least squares with n level^2 |W|^2, as rows that are appended."""
+    (x, _), (noisy, _) = data
+    flat = x.reshape(len(x), -1).astype("float64")
+    centred = flat - flat.mean(axis=0)
+    for level in (0.05, 0.5):
+        added = level * np.sqrt(len(x)) * np.eye(64)
+        rows = np.concatenate([centred, added])
+        weights = np.linalg.lstsq(rows, np.concatenate([centred, 0 * added]), rcond=None)[0]
+        expected = flat.mean(axis=0) + (noisy.reshape(len(noisy), -1) - flat.mean(axis=0)) @ weights
+        found = denoising.Wiener(Gaussian(level)).fit(x).transform(noisy)
+        expected = np.clip(expected, 0, 1).reshape(noisy.shape)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("noise", [Gaussian(0.5, clip=True), *(kind(0.4) for kind in KINDS)])
+def test_no_linear_way_beats_the_wiener_filter(noise, data):
+    """Least squares on 100 noisy copies of each image comes close, and only close."""
+    (x, _), _ = data
+    x = x[:200, 2:6, 2:6]
+    many = np.repeat(x, 100, axis=0)
+    noisy = noise(many, seed=1).reshape(len(many), -1)
+    rows = np.concatenate([noisy, np.ones((len(noisy), 1))], axis=1).astype("float64")
+    clean = many.reshape(len(many), -1)
+    weights = np.linalg.lstsq(rows, clean, rcond=None)[0]
+    again = noise(many, seed=2).reshape(len(many), -1)  # noise that the weights were not fitted to
+    rows = np.concatenate([again, np.ones((len(again), 1))], axis=1)
+    wiener = denoising.Wiener(noise).fit(x)
+    ours = np.mean((wiener._denoise(again) - clean) ** 2)
+    theirs = np.mean((rows @ weights - clean) ** 2)
+    assert ours == pytest.approx(theirs, rel=0.01)
+    assert ours < theirs
+    assert 1.02 * ours < np.mean((wiener._denoise(0.7 * again) - clean) ** 2)  # broken on purpose
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_noise_each_way_gives_the_image_or_its_reconstruction(kind, vae, data):
+    (x, _), (image, _) = data
+    noise = kind(0)
+    reconstruction = vae.predict(image, verbose=0)
+    np.testing.assert_array_equal(
+        denoising.OnePass(vae).transform(noise(image)), np.clip(reconstruction, 0, 1)
+    )
+    little = denoising.OnePass(vae).transform(kind(1e-5)(image, seed=1))
+    assert metrics.rmse(little, reconstruction) < 0.01
+    for way in (denoising.Wiener, denoising.PCA):
+        found = way(noise).fit(x).transform(noise(image, seed=1))
+        assert metrics.rmse(image, found) < 0.01  # pixels that are 0 in all of x stay so
+    inferred = denoising.Inference(vae, noise).transform(noise(image))
+    assert metrics.rmse(image, inferred) < metrics.rmse(image, reconstruction)
+
+
+@pytest.mark.parametrize("noise", [Gaussian(0.5, clip=True), *(kind(0.4) for kind in KINDS)])
+def test_inference_never_lowers_the_joint_density(noise, vae, data):
+    _, (image, _) = data
+    noisy = noise(image, seed=1)
+    way = denoising.Inference(vae, noise)
+
+    def log_joint(z):
+        return np.asarray(way.log_joint(noisy, z))
+
+    at_start = log_joint(vae.encode(noisy))
+    before = at_start
+    for steps in (0, 1, 10, 100):
+        after = log_joint(denoising.Inference(vae, noise, steps=steps).latents(noisy))
+        assert (after >= before - 1e-3).all()
+        before = after
+    assert (after > at_start + 0.1).mean() > 0.3
+    # Far too long strides lose all, unless the best z visited is kept.
+    wild = denoising.Inference(vae, noise, learning_rate=50.0).latents(noisy)
+    assert (log_joint(wild) >= at_start - 1e-3).all()
+
+
+def test_inference_finds_the_top_of_a_linear_gaussian_model():
+    """There the best z is known: (W W' / s2 + I)^-1 W (y - b) / s2, s2 the noise's variance."""
+    z = keras.Input((2,))
+    decoder = keras.Model(z, keras.layers.Dense(6)(z))
+    x = keras.Input((6,))
+    encoder = keras.Model(x, [keras.layers.Dense(2)(x), keras.layers.Dense(2)(x)])
+    vae = VAE(encoder, decoder, likelihood="gaussian")
+    noisy = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
+    found = denoising.Inference(vae, Gaussian(0.5), steps=2000, learning_rate=0.01).latents(noisy)
+    weights, bias = (np.asarray(w, "float64") for w in decoder.get_weights())
+    precision = weights @ weights.T / 0.25 + np.eye(2)
+    np.testing.assert_allclose(
+        found, np.linalg.solve(precision, weights @ (noisy - bias).T / 0.25).T, atol=2e-3
+    )
+
+
+def test_psnr_and_ssim_are_those_of_scikit_image(data):
+    measures = pytest.importorskip("skimage.metrics")
+    _, (image, _) = data
+    noisy = Gaussian(0.2, clip=True)(image, seed=1)
+    for ours, theirs, arguments in (
+        (metrics.psnr, measures.peak_signal_noise_ratio, {}),
+        (metrics.ssim, measures.structural_similarity, {"channel_axis": -1}),
+    ):
+        each = [
+            theirs(a, b, data_range=1.0, **arguments) for a, b in zip(image, noisy, strict=True)
+        ]
+        assert ours(image, noisy) == pytest.approx(np.mean(each), rel=1e-4)
+        assert ours(image[..., 0], noisy[..., 0]) == pytest.approx(np.mean(each), rel=1e-4)
+
+
+# Use ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("noise", [Gaussian(0.4), SaltAndPepper(0.4), Masking(0.4), Speckle(0.6)])
+def test_what_a_model_gives_is_nearer_to_the_image_than_what_it_was_given(noise, vae, data):
+    (x, _), (image, _) = data
+    noisy = noise(image, seed=1)
+    given = metrics.rmse(image, noisy)
+    for way in (
+        denoising.Inference(vae, noise),
+        denoising.Wiener(noise).fit(x),
+        denoising.VAEDenoiser(noise).fit(x),
+    ):
+        assert metrics.rmse(image, way.transform(noisy)) < 0.9 * given
+
+
+def test_every_way_takes_images_and_rows_and_gives_them_back_in_the_range(vae, data):
+    (x, _), (image, _) = data
+    noise = Gaussian(0.5)
+    noisy = noise(image, seed=1)
+    for way in all_ways(vae, noise, x):
+        found = way.transform(noisy)
+        assert found.shape == image.shape
+        assert found.dtype == "float32"
+        assert found.min() >= 0
+        assert found.max() <= 1
+        np.testing.assert_allclose(way.transform(noisy[:3]), found[:3], atol=1e-4)
+        rows = noisy.reshape(len(noisy), -1)
+        if isinstance(way, (denoising.OnePass, denoising.Inference)):
+            np.testing.assert_allclose(way.transform(rows), found.reshape(rows.shape), atol=1e-6)
+
+
+def test_non_local_means_removes_noise(data):
+    pytest.importorskip("skimage")
+    _, (image, _) = data
+    noisy = Gaussian(0.2)(image, seed=1)
+    found = denoising.NonLocalMeans(Gaussian(0.2)).fit(image).transform(noisy)
+    assert metrics.rmse(image, found) < metrics.rmse(image, noisy)
+
+
+def test_in_a_pipeline_it_learns_from_clean_data_and_cleans_noisy_ones(data):
+    (x, y), (image, labels) = data
+    x, image = (a.reshape(len(a), -1) for a in (x, image))
+    noise = Gaussian(0.4)
+    noisy = noise(image, seed=1)
+    pipeline = make_pipeline(denoising.VAEDenoiser(noise), LogisticRegression(max_iter=500))
+    assert pipeline.fit(x, y).score(noisy, labels) > 0.6
+    assert metrics.psnr(image, pipeline[0].transform(noisy)) > metrics.psnr(image, noisy) + 4
+
+
+def test_a_search_over_its_arguments_runs(data):
+    (x, y), _ = data
+    x, y = x[:300].reshape(300, -1), y[:300]
+    pipeline = make_pipeline(denoising.VAEDenoiser(Gaussian(0.3), epochs=1), LogisticRegression())
+    grid = {"vaedenoiser__hidden": [(8,), (16,)]}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(x, y)
+    assert search.best_params_["vaedenoiser__hidden"] in [(8,), (16,)]
+
+
+def test_each_way_is_cloned_copied_and_pickled(vae, data):
+    (x, _), (image, _) = data
+    noise = Gaussian(0.5)
+    for way in all_ways(vae, noise, x):
+        fresh = clone(way)
+        assert not any(name.endswith("_") for name in vars(fresh))
+        expected = way.transform(image)
+        for copied in (copy.deepcopy(way), pickle.loads(pickle.dumps(way))):
+            np.testing.assert_allclose(copied.transform(image), expected, atol=1e-5)
+
+
+def test_the_seed_fixes_the_training_and_no_global_state_is_moved(data):
+    (x, _), (image, _) = data
+    states = random.getstate(), np.random.get_state()[1].copy()
+    found = [
+        denoising.VAEDenoiser(Gaussian(0.5), epochs=1, seed=seed).fit(x).transform(image)
+        for seed in (1, 1, 2)
+    ]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.allclose(found[0], found[2])
+    assert random.getstate() == states[0]
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda way, x: way.transform(x), NotFittedError, "not fitted yet"),
+        (lambda way, x: way.fit(x).transform(x[:, :4]), ValueError, r"fitted to \('n', 8, 8, 1\)"),
+        (lambda way, x: way.fit(np.full_like(x, np.nan)), ValueError, "holds NaN or infinity"),
+        (lambda way, x: way.fit(x[0, 0, :, 0]), ValueError, "expected images or rows"),
+        (lambda way, x: way.fit(sparse.eye(8)), TypeError, "sparse matrix; expected an array"),
+        (lambda way, x: way.fit([["a"]]), TypeError, "expected an array of numbers"),
+        (lambda way, x: way.fit(x[:0]), ValueError, "x is empty"),
+    ],
+)
+def test_bad_input_gets_a_sentence(call, error, message, x):
+    for way in (
+        denoising.Wiener(Gaussian(0.5)),
+        denoising.Median(Gaussian(0.5)),
+        denoising.VAEDenoiser(Gaussian(0.5), epochs=1),
+    ):
+        with pytest.raises(error, match=message):
+            call(way, x)
+
+
+def test_what_a_way_cannot_do_gets_a_sentence(vae, x):
+    autoencoder = Autoencoder(*networks.dense((8, 8, 1), 2, variational=False))
+    with pytest.raises(TypeError, match=r"An Autoencoder has no p\(z\)"):
+        denoising.Inference(autoencoder, Gaussian(0.5)).transform(x)
+    with pytest.raises(ValueError, match="looks at neighbours, and needs images"):
+        denoising.Median(Gaussian(0.5)).fit(x.reshape(len(x), -1))
+    with pytest.raises(ValueError, match="x has shape"):
+        denoising.OnePass(vae).transform(x[:, :4])
+    with pytest.raises(ValueError, match="steps is -1"):
+        denoising.Inference(vae, Gaussian(0.5), steps=-1).transform(x)
+    for call in (denoising.Inference(vae, 0.5).transform, denoising.Wiener(0.5).fit):
+        with pytest.raises(TypeError, match=r"noise is 0\.5; expected a Noise, such as"):
+            call(x)

@@ -1,0 +1,434 @@
+# ---
+# jupyter:
+#   kernelspec: {name: python3, display_name: Python 3, language: python}
+# ---
+
+# %% [markdown]
+# # 4 · Denoising
+#
+# This lesson redoes the denoising autoencoder of the Course, in its nine parts and their order, and
+# section 4.2 of the Report, which feeds noisy digits to a VAE that has seen clean ones. Both show
+# pictures; here every way is measured, beside the classical ones.
+#
+#     python tutorials/04_denoising.py                   # 8 x 8 digits, offline, a minute
+#     python tutorials/04_denoising.py --dataset mnist   # the figures of the README
+#
+# Figures and `metrics.json` go to the folder `--output`.
+#
+# ## Part 1: importing libraries and modules
+
+# %%
+import argparse
+import importlib.util
+import json
+import math
+import pathlib
+import sys
+import time
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+
+from keras_vae import VAE, Autoencoder, batching, datasets, metrics, networks, plotting, results
+from keras_vae.tasks import denoising
+from keras_vae.tasks.denoising import Gaussian, Masking, SaltAndPepper, Speckle
+
+DATASETS = {
+    "digits": {
+        "load": datasets.load_digits,
+        **{"width": 16, "epochs": 40, "vae_epochs": 40, "batch_size": 32},
+        **{"latent_dim": 16, "hidden": (128,)},
+    },
+    "mnist": {
+        "load": datasets.load_mnist,
+        **{"width": 32, "epochs": 8, "vae_epochs": 10, "batch_size": 64},
+        **{"latent_dim": 32, "hidden": (512, 512)},
+    },
+}
+parser = argparse.ArgumentParser(description="Denoising, beside the classical ways")
+parser.add_argument("--dataset", choices=DATASETS, default="digits")
+parser.add_argument("--epochs", type=int, help="default: 40 on digits, 8 and 10 on mnist")
+parser.add_argument("--output", type=pathlib.Path, default="output/04_denoising")
+parser.add_argument("--publish", action="store_true", help="renew what the repository keeps")
+arguments = parser.parse_args([] if "ipykernel" in sys.modules else None)
+
+settings = DATASETS[arguments.dataset]
+batch_size, latent_dim, hidden = (settings[k] for k in ("batch_size", "latent_dim", "hidden"))
+epochs = arguments.epochs or settings["epochs"]
+vae_epochs = arguments.epochs or settings["vae_epochs"]
+keras.utils.set_random_seed(0)
+arguments.output.mkdir(parents=True, exist_ok=True)
+kept = pathlib.Path(__file__).parent / "figures"
+
+
+def show(figure, name):
+    """Keep the figure as a PNG, and show it where there is a screen for it (a notebook)."""
+    figure.savefig(arguments.output / f"{name}.png", dpi=120)
+    if arguments.publish and arguments.dataset == "mnist" and name == "04_ways":
+        figure.savefig(kept / f"{name}.png", dpi=60)
+    if "ipykernel" in sys.modules:
+        plt.show()
+    plt.close(figure)
+
+
+# %% [markdown]
+# ## Parts 2 and 3: loading and preprocessing the data set
+#
+# Grey images in [0, 1], shape `(n, height, width, 1)`. The last of the training images are put
+# aside: early stopping watches them.
+
+# %%
+(x_train, y_train), (x_test, y_test) = settings["load"]()
+aside = len(x_train) // 20
+x_train, x_val, y_train = x_train[:-aside], x_train[-aside:], y_train[:-aside]
+print(f"{len(x_train)} images to train on, {len(x_val)} to watch, {len(x_test)} to test")
+
+# %% [markdown]
+# ## Part 4: adding random noise to the training set
+#
+# $\tilde x = x + 0.5\, \varepsilon$, $\varepsilon \sim N(0, I)$, and nothing is cut off. The Course
+# adds it once, and the network can learn that noise by heart. As a map of a `tf.data.Dataset` it is
+# drawn anew in every epoch. What is validated on keeps its noise, so that epochs can be compared.
+
+# %%
+noise = Gaussian(0.5)
+noisy_val, noisy_test = noise(x_val, seed=1), noise(x_test, seed=2)
+
+
+def noisy_and_clean(x):
+    return batching.batches(x, batch_size, seed=0).map(noise.pairs(seed=0)).prefetch(2)
+
+
+show(plotting.reconstructions(x_test, {"with noise": noisy_test.clip(0, 1)}), "04_noise")
+
+# %% [markdown]
+# ## Part 5: creating the autoencoder model
+#
+# Convolutions with a stride down to a quarter of the size, two residual blocks (He 2016), and the
+# way back. Any pair of Keras networks makes an `Autoencoder`: x to the code, the code to logits.
+# The code is no smaller than the image; it is the noise that keeps the network from copying it.
+
+
+# %%
+def normalised(h):
+    return keras.layers.BatchNormalization(momentum=0.9)(h)
+
+
+def convolution(h, filters, size=3, strides=1):
+    h = keras.layers.Conv2D(filters, size, strides, padding="same", use_bias=False)(h)
+    return keras.layers.ReLU()(normalised(h))
+
+
+def residual(h):
+    change = convolution(h, h.shape[-1])
+    change = keras.layers.Conv2D(h.shape[-1], 3, padding="same", use_bias=False)(change)
+    return keras.layers.ReLU()(h + normalised(change))
+
+
+def make_autoencoder(width=settings["width"], code=16):
+    x = keras.Input(x_train.shape[1:])
+    h = convolution(x, width, size=5, strides=2)
+    h = residual(residual(convolution(h, 2 * width, strides=2)))
+    h = keras.layers.Conv2D(code, 1)(h)
+    encoder = keras.Model(x, keras.layers.Flatten()(h), name="encoder")
+
+    z = keras.Input(encoder.output_shape[1:])
+    h = keras.layers.Reshape(h.shape[1:])(z)
+    h = residual(residual(convolution(h, 2 * width)))
+    h = keras.layers.Conv2DTranspose(width, 4, 2, padding="same", use_bias=False)(h)
+    h = keras.layers.ReLU()(normalised(h))
+    logits = keras.layers.Conv2DTranspose(1, 6, 2, padding="same")(h)
+    return Autoencoder(encoder, keras.Model(z, logits, name="decoder"), seed=0)
+
+
+autoencoder = make_autoencoder()
+
+# %% [markdown]
+# ## Part 6: compiling the autoencoder model
+#
+# Binary cross-entropy is the loss of a Bernoulli likelihood, the default. Adam, and a learning rate
+# that falls to 0.
+
+
+# %%
+def compiled(model, examples, epochs):
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * math.ceil(examples / batch_size))
+    model.compile(keras.optimizers.Adam(rate), steps_per_execution=16)
+    return model
+
+
+compiled(autoencoder, len(x_train), epochs)
+
+# %% [markdown]
+# ## Part 7: adding early stopping
+#
+# Three epochs without a gain on the images put aside, and the best weights come back.
+
+# %%
+early_stopping = keras.callbacks.EarlyStopping(
+    "val_loss", mode="min", patience=3, restore_best_weights=True
+)
+
+# %% [markdown]
+# ## Part 8: training the autoencoder
+#
+# y is the target: `fit` takes (noisy, clean).
+
+# %%
+started = time.perf_counter()
+history = autoencoder.fit(
+    noisy_and_clean(x_train),
+    validation_data=(noisy_val, x_val),
+    epochs=epochs,
+    callbacks=[early_stopping],
+    verbose=0,
+)
+train_seconds = time.perf_counter() - started
+print(f"trained in {train_seconds:.0f} s, {len(history.history['loss'])} of {epochs} epochs")
+show(plotting.history(history, ["loss"]), "04_history")
+
+# %% [markdown]
+# ## Part 9: denoising test images and displaying results
+
+# %%
+denoised = autoencoder.predict(noisy_test, batch_size=1000, verbose=0)
+rows = {"with noise": noisy_test.clip(0, 1), "denoised": denoised}
+show(plotting.reconstructions(x_test, rows), "04_denoised")
+print(
+    f"PSNR {metrics.psnr(x_test, noisy_test):.2f} dB, denoised {metrics.psnr(x_test, denoised):.2f}"
+)
+
+# %% [markdown]
+# ## The same for a VAE
+#
+# Trained on (noisy, clean), its encoder gives $q(z|\tilde x)$: what the drawing may be, given what
+# can be seen. And a VAE that has seen clean images only, which is what the Report has.
+
+
+# %%
+def make_vae():
+    return VAE(*networks.dense(x_train.shape[1:], latent_dim, hidden=hidden), seed=0)
+
+
+noisy_vae = compiled(make_vae(), len(x_train), vae_epochs)
+noisy_vae.fit(noisy_and_clean(x_train), epochs=vae_epochs, verbose=0)
+clean_vae = compiled(make_vae(), len(x_train), vae_epochs)
+clean_vae.fit(x_train, batch_size=batch_size, epochs=vae_epochs, verbose=0)
+
+# %% [markdown]
+# ## A VAE that never saw noise: encode and decode, or infer
+#
+# The Report encodes the noisy image and decodes. The encoder never saw such an image, and takes the
+# noise for a part of the drawing. But the model knows what drawings look like, and we know what the
+# noise is: the $z$ that explains the noisy image best has the largest
+#
+# $$\log p(\tilde x, z) = \log p(\tilde x|z) + \log p(z)$$
+#
+# where $p(\tilde x|z)$ is the noise around what z decodes to. `Inference` climbs there from where
+# the encoder points, each image by itself. Another noise is another likelihood, and no training.
+#
+# Beside them what is older than networks: the Wiener filter, which is the best linear way and needs
+# the covariance of all pixels; the projection on principal components; the median of each pixel's
+# neighbours; non-local means, where scikit-image is installed.
+
+
+# %%
+def ways_for(noise):
+    """Each way by its name, fitted where it has to be."""
+    ways = {
+        "one_pass": denoising.OnePass(clean_vae),
+        "inference": denoising.Inference(clean_vae, noise),
+        "wiener": denoising.Wiener(noise),
+        "pca": denoising.PCA(noise),
+        "median": denoising.Median(noise),
+    }
+    if importlib.util.find_spec("skimage"):
+        ways["non_local_means"] = denoising.NonLocalMeans(noise)
+    return {name: way.fit(x_train) for name, way in ways.items()}
+
+
+trained_with_noise = {
+    "autoencoder": denoising.OnePass(autoencoder),
+    "vae": denoising.OnePass(noisy_vae),
+}
+NAMES = {
+    "noisy": "the noisy image",
+    "autoencoder": "autoencoder, trained with this noise at 0.5",
+    "vae": "VAE, trained with this noise at 0.5",
+    "inference": "VAE, trained clean: inference",
+    "one_pass": "VAE, trained clean: one pass",
+    "wiener": "Wiener filter",
+    "pca": "principal components",
+    "non_local_means": "non-local means",
+    "median": "median filter",
+}
+found = {}
+
+
+def measure(noise, images, key, ways):
+    """PSNR and SSIM of each way; what each gives for the first images."""
+    noisy = noise(images, seed=2)
+    outputs = {"noisy": noisy.clip(0, 1)}
+    outputs |= {name: way.transform(noisy) for name, way in ways.items()}
+    for name, output in outputs.items():
+        found[f"psnr_{name}_{key}"] = metrics.psnr(images, noisy if name == "noisy" else output)
+        found[f"ssim_{name}_{key}"] = metrics.ssim(images, output)
+    return outputs
+
+
+def table(keys, title):
+    print(f"\n{title:44}" + "".join(f"{key:>16}" for key in keys))
+    for name, label in NAMES.items():
+        if f"psnr_{name}_{keys[0]}" in found:
+            cells = [
+                f"{found[f'psnr_{name}_{key}']:8.2f}"
+                + ("!" if found[f"psnr_{name}_{key}"] < found[f"psnr_noisy_{key}"] else " ")
+                + f"{found[f'ssim_{name}_{key}']:6.3f} "
+                for key in keys
+            ]
+            print(f"{label:44}" + "".join(cells))
+
+
+# %% [markdown]
+# PSNR is $-10 \log_{10}$ of the mean squared error, in dB, the mean over the images; 3 dB are half
+# the error. SSIM compares the local structure, 1 is equality. Every output is cut to [0, 1] first;
+# the PSNR of the noisy image is that of the image as it is, which is what its σ says.
+
+# %%
+outputs = measure(noise, x_test, "0.5", ways_for(noise) | trained_with_noise)
+table(["0.5"], f"Gaussian noise, all {len(x_test)} test images")
+rows = {NAMES[name]: outputs[name] for name in NAMES if name in outputs}
+show(plotting.reconstructions(x_test, rows), "04_ways")
+
+# %% [markdown]
+# ## Other levels
+#
+# The two that were trained with noise know one level, 0.5; the others are told the level. An
+# exclamation mark: worse than the noisy image itself. That happens where there is little noise: a
+# code of few numbers cannot hold all of an image, and what it loses is then more than the noise;
+# a median rounds the strokes off. The Wiener filter leaves a clean image as it is.
+
+# %%
+levels = [0.1, 0.25, 0.5, 0.75, 1.0]
+some = x_test[:1000]
+for level in levels:
+    if level != noise.level:
+        measure(Gaussian(level), some, str(level), ways_for(Gaussian(level)) | trained_with_noise)
+table(
+    [str(level) for level in levels],
+    f"Gaussian noise (0.5: {len(x_test)} images, else {len(some)})",
+)
+
+figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+for name, label in NAMES.items():
+    if f"psnr_{name}_0.5" in found:
+        values = [found[f"psnr_{name}_{level}"] for level in levels]
+        style = {"color": "black", "linestyle": ":"} if name == "noisy" else {"marker": "o"}
+        axes.plot(levels, values, label=label, **style)
+axes.set(xlabel="standard deviation of the noise", ylabel="PSNR, dB")
+axes.grid(alpha=0.3)
+figure.legend(loc="outside right upper", frameon=False)
+figure.set_size_inches(9.6, 4.2)
+show(figure, "04_levels")
+
+# %% [markdown]
+# ## Other noise
+#
+# Salt and pepper: half of the pixels black or white. The mean of its neighbours tells little about
+# a pixel; that half of the pixels are as they were, a likelihood can say. The same VAE, which has
+# seen no noise of any kind, serves for each.
+
+# %%
+others = {
+    "salt_and_pepper_0.5": SaltAndPepper(0.5),
+    "masking_0.5": Masking(0.5),
+    "speckle_0.5": Speckle(0.5),
+    "clipped_0.5": Gaussian(0.5, clip=True),
+}
+pictures = {}
+for key, other in others.items():
+    images = x_test if "salt" in key else some
+    pictures[key] = measure(other, images, key, ways_for(other))
+table(list(others), f"Salt and pepper: {len(x_test)} images, else {len(some)}")
+rows = {}
+for key, given in pictures.items():
+    rows[key.replace("_", " ")] = given["noisy"]
+    rows[f"{key.replace('_', ' ')}, inferred"] = given["inference"]
+show(plotting.reconstructions(x_test, rows), "04_other_noise")
+
+# %% [markdown]
+# ## Extreme noise
+#
+# The Report finds that its VAE fails "when the noise was extreme", and so does everything. At σ = 2
+# hardly anything of the image is left to be seen. The Wiener filter falls back to the mean image.
+# The encoder, which never saw such input, points anywhere. Inference still gives a clean digit, and
+# often a wrong one: many drawings explain the noise about as well, and it shows one of them without
+# a word of doubt.
+
+# %%
+extreme = Gaussian(2.0)
+outputs = measure(extreme, some, "2.0", ways_for(extreme))
+table(["2.0"], f"Gaussian noise, {len(some)} images")
+rows = {NAMES[name]: outputs[name] for name in ("noisy", "one_pass", "inference", "wiener")}
+show(plotting.reconstructions(some, rows), "04_extreme")
+
+# %% [markdown]
+# ## A kind of digit that was not trained
+#
+# "Perfect only for digits that we have trained", says the Report. A VAE that never saw a 9 explains
+# one by the nearest digit it knows. The Wiener filter has no such opinion.
+
+# %%
+nines, without = x_test[y_test == 9][:1000], y_train != 9
+unaware = compiled(make_vae(), without.sum(), vae_epochs)
+unaware.fit(x_train[without], batch_size=batch_size, epochs=vae_epochs, verbose=0)
+noisy_nines = noise(nines, seed=2)
+rows = {"with noise": noisy_nines.clip(0, 1)}
+for name, key, way in (
+    ("trained on all digits", "all", denoising.Inference(clean_vae, noise)),
+    ("trained on 0 to 8", "0_to_8", denoising.Inference(unaware, noise)),
+    ("Wiener, fitted to 0 to 8", "wiener_0_to_8", denoising.Wiener(noise).fit(x_train[without])),
+):
+    rows[name] = way.transform(noisy_nines)
+    found[f"psnr_nines_{key}"] = metrics.psnr(nines, rows[name])
+    print(f"noisy nines, {name}: {found[f'psnr_nines_{key}']:.2f} dB")
+show(plotting.reconstructions(nines, rows), "04_not_trained")
+
+# %% [markdown]
+# ## Several answers
+#
+# Where the noisy image leaves it open what was drawn, one answer is not enough. The VAE that was
+# trained with noise gives a distribution, $q(z|\tilde x)$: each draw, decoded, is a drawing that
+# may have been. Here the images whose draws differ most. (An autoencoder gives their mean.)
+
+# %%
+draws = np.stack(
+    [noisy_vae.decode(noisy_vae.encode(noisy_test[:1000], sample=True, seed=i)) for i in range(8)]
+)
+open_to_doubt = np.argsort(draws.var(axis=0).sum(axis=(1, 2, 3)))[::-1][:10]
+rows = {"with noise": noisy_test[open_to_doubt].clip(0, 1)}
+rows |= {f"draw {i + 1}": draws[i, open_to_doubt] for i in range(5)}
+show(plotting.reconstructions(x_test[open_to_doubt], rows), "04_draws")
+
+# %%
+found |= {"train_seconds": train_seconds, "trained_epochs": len(history.history["loss"])}
+found = {name: float(value) for name, value in found.items()}
+(arguments.output / "metrics.json").write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
+if arguments.publish:
+    results.write(
+        kept.parent / "results" / f"04_denoising_{arguments.dataset}.json",
+        found,
+        **{"dataset": arguments.dataset, "seed": 0, "images": len(x_test), "some": len(some)},
+        **{"epochs": epochs, "vae_epochs": vae_epochs, "batch_size": batch_size},
+    )
+print(f"figures and metrics.json are in {arguments.output}")
+
+# %% [markdown]
+# ## What to take along
+#
+# - Trained on (noisy, clean), a network learns the mean of all images that may be behind a noisy
+#   one: nothing has less squared error. It knows that noise, at that level.
+# - A VAE trained on clean images knows no noise, and serves for all: the likelihood of the noise is
+#   put in its place. One pass through its encoder is not inference.
+# - The Wiener filter is a line of linear algebra, and better than a network that is used wrongly.
