@@ -37,12 +37,14 @@ from keras_vae.tasks.denoising import Gaussian, Masking, SaltAndPepper, Speckle
 DATASETS = {
     "digits": {
         "load": datasets.load_digits,
-        **{"width": 16, "epochs": 40, "vae_epochs": 40, "batch_size": 32},
+        **{"width": 16, "epochs": 40, "batch_size": 32},
+        **{"vae_epochs": 60, "vae_batch_size": 32},
         **{"latent_dim": 16, "hidden": (128,)},
     },
     "mnist": {
         "load": datasets.load_mnist,
-        **{"width": 32, "epochs": 8, "vae_epochs": 10, "batch_size": 64},
+        **{"width": 32, "epochs": 8, "batch_size": 64},
+        **{"vae_epochs": 10, "vae_batch_size": 128},
         **{"latent_dim": 32, "hidden": (512, 512)},
     },
 }
@@ -54,7 +56,8 @@ parser.add_argument("--publish", action="store_true", help="renew what the repos
 arguments = parser.parse_args([] if "ipykernel" in sys.modules else None)
 
 settings = DATASETS[arguments.dataset]
-batch_size, latent_dim, hidden = (settings[k] for k in ("batch_size", "latent_dim", "hidden"))
+latent_dim, hidden = settings["latent_dim"], settings["hidden"]
+batch_size, vae_batch_size = settings["batch_size"], settings["vae_batch_size"]
 epochs = arguments.epochs or settings["epochs"]
 vae_epochs = arguments.epochs or settings["vae_epochs"]
 keras.utils.set_random_seed(0)
@@ -96,7 +99,7 @@ noise = Gaussian(0.5)
 noisy_val, noisy_test = noise(x_val, seed=1), noise(x_test, seed=2)
 
 
-def noisy_and_clean(x):
+def noisy_and_clean(x, batch_size):
     return batching.batches(x, batch_size, seed=0).map(noise.pairs(seed=0)).prefetch(2)
 
 
@@ -152,13 +155,12 @@ autoencoder = make_autoencoder()
 
 
 # %%
-def compiled(model, examples, epochs):
-    rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * math.ceil(examples / batch_size))
-    model.compile(keras.optimizers.Adam(rate), steps_per_execution=16)
-    return model
+def falling(rate, examples, epochs, batch_size):
+    steps = epochs * math.ceil(examples / batch_size)
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
 
 
-compiled(autoencoder, len(x_train), epochs)
+autoencoder.compile(falling(3e-3, len(x_train), epochs, batch_size), steps_per_execution=16)
 
 # %% [markdown]
 # ## Part 7: adding early stopping
@@ -178,7 +180,7 @@ early_stopping = keras.callbacks.EarlyStopping(
 # %%
 started = time.perf_counter()
 history = autoencoder.fit(
-    noisy_and_clean(x_train),
+    noisy_and_clean(x_train, batch_size),
     validation_data=(noisy_val, x_val),
     epochs=epochs,
     callbacks=[early_stopping],
@@ -207,14 +209,16 @@ print(
 
 
 # %%
-def make_vae():
-    return VAE(*networks.dense(x_train.shape[1:], latent_dim, hidden=hidden), seed=0)
+def train_vae(data, examples):
+    vae = VAE(*networks.dense(x_train.shape[1:], latent_dim, hidden=hidden), seed=0)
+    adam = falling(2e-3, examples, vae_epochs, vae_batch_size)
+    vae.compile(adam, steps_per_execution=16)
+    vae.fit(data, epochs=vae_epochs, verbose=0)
+    return vae
 
 
-noisy_vae = compiled(make_vae(), len(x_train), vae_epochs)
-noisy_vae.fit(noisy_and_clean(x_train), epochs=vae_epochs, verbose=0)
-clean_vae = compiled(make_vae(), len(x_train), vae_epochs)
-clean_vae.fit(x_train, batch_size=batch_size, epochs=vae_epochs, verbose=0)
+noisy_vae = train_vae(noisy_and_clean(x_train, vae_batch_size), len(x_train))
+clean_vae = train_vae(batching.batches(x_train, vae_batch_size, seed=0), len(x_train))
 
 # %% [markdown]
 # ## A VAE that never saw noise: encode and decode, or infer
@@ -381,8 +385,7 @@ show(plotting.reconstructions(some, rows), "04_extreme")
 
 # %%
 nines, without = x_test[y_test == 9][:1000], y_train != 9
-unaware = compiled(make_vae(), without.sum(), vae_epochs)
-unaware.fit(x_train[without], batch_size=batch_size, epochs=vae_epochs, verbose=0)
+unaware = train_vae(batching.batches(x_train[without], vae_batch_size, seed=0), without.sum())
 noisy_nines = noise(nines, seed=2)
 rows = {"with noise": noisy_nines.clip(0, 1)}
 for name, key, way in (
