@@ -306,6 +306,10 @@ rows = {NAMES[name]: outputs[name] for name in NAMES if name in outputs}
 show(plotting.reconstructions(x_test, rows), "04_ways")
 
 # %% [markdown]
+# The VAE that was trained with noise stays behind the autoencoder that saw the same pairs: its code
+# is small, and its KL term charges for every nat that the encoder would like to tell. What it has
+# instead, below, is a distribution.
+#
 # ## Other levels
 #
 # The two that were trained with noise know one level, 0.5; the others are told the level. An
@@ -341,7 +345,9 @@ show(figure, "04_levels")
 #
 # Salt and pepper: half of the pixels black or white. The mean of its neighbours tells little about
 # a pixel; that half of the pixels are as they were, a likelihood can say. The same VAE, which has
-# seen no noise of any kind, serves for each.
+# seen no noise of any kind, serves for each. Masking is what a median cannot mend, and the mark
+# says so: where half of a stroke is paper, it takes the stroke for the speck. Speckle leaves the
+# paper white, so that one sees where the strokes are; there a linear filter is hard to beat.
 
 # %%
 others = {

@@ -152,6 +152,7 @@ class Inference(Denoiser):
         x = _as_of(self.model, _checked(x))
         self._check_noise()
         checks.check_count(self.steps, "steps", least=0)
+        self.model.encode(x[:1])  # builds the model, and says what does not fit it
         name = ("inference", type(self.noise), *vars(self.noise).items(), self.learning_rate)
         steps = [np.array(self.steps, "int32")]
         return self.model.over_rows(name, self._climb, x, numbers=steps)

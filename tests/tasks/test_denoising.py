@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from keras_vae import VAE, Autoencoder, datasets, metrics, networks
+from keras_vae import VAE, Autoencoder, ConditionalVAE, datasets, metrics, networks
 from keras_vae.tasks import denoising
 from keras_vae.tasks.denoising import Gaussian, Masking, SaltAndPepper, Speckle
 
@@ -272,8 +272,12 @@ def test_what_a_way_cannot_do_gets_a_sentence(vae, x):
         denoising.Inference(autoencoder, Gaussian(0.5)).transform(x)
     with pytest.raises(ValueError, match="looks at neighbours, and needs images"):
         denoising.Median(Gaussian(0.5)).fit(x.reshape(len(x), -1))
-    with pytest.raises(ValueError, match="x has shape"):
-        denoising.OnePass(vae).transform(x[:, :4])
+    for way in (denoising.OnePass(vae), denoising.Inference(vae, Gaussian(0.5))):
+        with pytest.raises(ValueError, match=r"x has shape .*; expected \(n, 8, 8, 1\)"):
+            way.transform(x[:, :4])
+    conditional = ConditionalVAE(*networks.dense((8, 8, 1), 2, condition=10))
+    with pytest.raises(ValueError, match="reads a condition, and there is none"):
+        denoising.Inference(conditional, Gaussian(0.5)).transform(x)
     with pytest.raises(ValueError, match="steps is -1"):
         denoising.Inference(vae, Gaussian(0.5), steps=-1).transform(x)
     for call in (denoising.Inference(vae, 0.5).transform, denoising.Wiener(0.5).fit):
