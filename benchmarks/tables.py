@@ -176,7 +176,8 @@ def denoising():
     return (
         f"{_table(['PSNR in dB; SSIM', *columns], rows)}\n\n"
         f"MNIST, {settings['images']:,} test images at σ = 0.5 and for salt and pepper, else the "
-        f"first {settings['some']:,}; σ is not clipped. In italics: worse than the noisy image. "
+        f"first {settings['some']:,}. Outputs are cut to [0, 1]; the PSNR of the noisy image is "
+        "that of the image as it is. In italics: a PSNR below that. "
         f"{_origin(record)}"
     )
 

@@ -43,10 +43,12 @@ def ssim(x, x_hat, max_value=1.0, window=7):
         x: array `(n, height, width[, channels])`. The clean images.
         x_hat: array of the same shape.
         max_value: float. Range of the values. Defaults to `1.0`.
-        window: int. Side of the square in pixels. Defaults to `7`.
+        window: int. Side of the square in pixels, odd. Defaults to `7`.
     """
     x, x_hat = _pair(x, x_hat)
-    if x.ndim not in (3, 4) or min(x.shape[1:3]) < window:
+    if window not in range(3, 10_000, 2):
+        raise ValueError(f"window is {window!r}; expected an odd int of at least 3.")
+    if x.ndim not in (3, 4) or min(x.shape[1:3]) < window or not len(x):
         raise ValueError(
             f"x has shape {x.shape}; expected images of at least {window} x {window} pixels."
         )

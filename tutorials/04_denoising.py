@@ -50,7 +50,7 @@ DATASETS = {
 }
 parser = argparse.ArgumentParser(description="Denoising, beside the classical ways")
 parser.add_argument("--dataset", choices=DATASETS, default="digits")
-parser.add_argument("--epochs", type=int, help="default: 40 on digits, 8 and 10 on mnist")
+parser.add_argument("--epochs", type=int, help="default: 40, VAEs 60; on mnist 8 and 10")
 parser.add_argument("--output", type=pathlib.Path, default="output/04_denoising")
 parser.add_argument("--publish", action="store_true", help="renew what the repository keeps")
 arguments = parser.parse_args([] if "ipykernel" in sys.modules else None)
@@ -306,16 +306,16 @@ rows = {NAMES[name]: outputs[name] for name in NAMES if name in outputs}
 show(plotting.reconstructions(x_test, rows), "04_ways")
 
 # %% [markdown]
-# The VAE that was trained with noise stays behind the autoencoder that saw the same pairs: its code
-# is small, and its KL term charges for every nat that the encoder would like to tell. What it has
-# instead, below, is a distribution.
+# The VAE that was trained with noise stays behind the autoencoder that saw the same pairs, and
+# behind the Wiener filter: its code is small, and its KL term charges for every nat that the
+# encoder would like to tell. What it has instead, below, is a distribution.
 #
 # ## Other levels
 #
-# The two that were trained with noise know one level, 0.5; the others are told the level. An
-# exclamation mark: worse than the noisy image itself. That happens where there is little noise: a
-# code of few numbers cannot hold all of an image, and what it loses is then more than the noise;
-# a median rounds the strokes off. The Wiener filter leaves a clean image as it is.
+# The two that were trained with noise know one level, 0.5. An exclamation mark: a PSNR below that
+# of the noisy image as it is. That happens where there is little noise: a code of few numbers
+# cannot hold all of an image, and what it loses is then more than the noise; a median rounds small
+# strokes off. The Wiener filter leaves a clean image as it is.
 
 # %%
 levels = [0.1, 0.25, 0.5, 0.75, 1.0]
@@ -345,9 +345,9 @@ show(figure, "04_levels")
 #
 # Salt and pepper: half of the pixels black or white. The mean of its neighbours tells little about
 # a pixel; that half of the pixels are as they were, a likelihood can say. The same VAE, which has
-# seen no noise of any kind, serves for each. Masking is what a median cannot mend, and the mark
-# says so: where half of a stroke is paper, it takes the stroke for the speck. Speckle leaves the
-# paper white, so that one sees where the strokes are; there a linear filter is hard to beat.
+# seen no noise of any kind, serves for each. Masking is what neighbours cannot mend, and the mark
+# says so: where half of a stroke is paper, a median takes the stroke for the speck. Speckle leaves
+# the paper white, so that one sees where the strokes are; there a linear filter is hard to beat.
 
 # %%
 others = {

@@ -13,6 +13,7 @@ Each is a scikit-learn transformer: `fit` takes clean data, `transform` noisy on
 
 import contextlib
 import math
+import numbers
 import random
 
 import keras
@@ -26,7 +27,8 @@ from sklearn.utils.validation import check_is_fitted
 from keras_vae import batching, networks
 from keras_vae.distributions import sum_over_values
 from keras_vae.models import VAE, checks
-from keras_vae.tasks.noise import Gaussian, Masking, Noise, SaltAndPepper, Speckle
+from keras_vae.models.base import BaseModel
+from keras_vae.tasks.noise import Gaussian, Masking, Noise, SaltAndPepper, Speckle, checked_clean
 
 __all__ = [
     "PCA",
@@ -50,12 +52,12 @@ class Denoiser(TransformerMixin, BaseEstimator):
         """Learn from clean data, an array `(n, ...)`; y is not read.
 
         Raises:
-            ValueError, TypeError: x holds no numbers, NaN or infinity, or too few rows.
+            ValueError, TypeError: x holds no numbers, NaN, infinity, or values beyond [0, 1].
         """
-        x = _checked(x)
-        self._check_noise()
-        self.shape_ = x.shape[1:]
+        x = checked_clean(_checked(x))
+        self._check_arguments()
         self._fit(x)
+        self.shape_ = x.shape[1:]
         return self
 
     def transform(self, x):
@@ -74,10 +76,19 @@ class Denoiser(TransformerMixin, BaseEstimator):
             )
         return np.clip(self._denoise(x), 0.0, 1.0).astype("float32").reshape(x.shape)
 
-    def _check_noise(self):
-        noise = getattr(self, "noise", None)
-        if noise is not None and not isinstance(noise, Noise):
+    def _check_arguments(self):
+        arguments = self.get_params(deep=False)
+        noise, model = (arguments.get(name, self) for name in ("noise", "model"))
+        if noise is not self and not isinstance(noise, Noise):
             raise TypeError(f"noise is {noise!r}; expected a Noise, such as Gaussian(0.5).")
+        if model is not self and not isinstance(model, BaseModel):
+            raise TypeError(f"model is {model!r}; expected a trained model of this library.")
+        for name, least in (("steps", 0), ("epochs", 1), ("batch_size", 1)):
+            if name in arguments:
+                checks.check_count(arguments[name], name, least)
+        rate = arguments.get("learning_rate", 1.0)
+        if not (isinstance(rate, numbers.Real) and 0 < rate < math.inf):
+            raise ValueError(f"learning_rate is {rate!r}; expected a number above 0.")
 
     def _fit(self, x):
         pass
@@ -93,7 +104,7 @@ def initial_weights_from(seed):
     Keras seeds what has no seed of its own from Python's generator.
     """
     before = random.getstate()
-    random.seed(seed)
+    random.seed(checks.checked_seed(seed))
     try:
         yield
     finally:
@@ -120,6 +131,7 @@ class OnePass(Denoiser):
         return True
 
     def _denoise(self, x):
+        self._check_arguments()
         return self.model.predict(_as_of(self.model, x), 1024, verbose=0)
 
 
@@ -149,11 +161,10 @@ class Inference(Denoiser):
 
     def latents(self, x):
         """The z that were found, `(n, latent_dim)`, for noisy images x."""
+        self._check_arguments()
         x = _as_of(self.model, _checked(x))
-        self._check_noise()
-        checks.check_count(self.steps, "steps", least=0)
         self.model.encode(x[:1])  # builds the model, and says what does not fit it
-        name = ("inference", type(self.noise), *vars(self.noise).items(), self.learning_rate)
+        name = (type(self), type(self.noise), *vars(self.noise).items(), self.learning_rate)
         steps = [np.array(self.steps, "int32")]
         return self.model.over_rows(name, self._climb, x, numbers=steps)
 
@@ -254,7 +265,8 @@ class Wiener(Denoiser):
 class PCA(Denoiser):
     """The projection to the first principal components of clean data, as many as serve best.
 
-    Their number is the one with the least squared error on the training set under the noise.
+    Their number is the one with the least squared error on the training set under the noise, of
+    which the first 10,000 are taken.
 
     Args:
         noise: Noise.
@@ -319,6 +331,7 @@ class NonLocalMeans(Denoiser):
         self.noise = noise
 
     def _fit(self, x):
+        _images(x)
         self.sigma_ = float(np.sqrt(np.mean(self.noise.moments(x)[1])))
 
     def _denoise(self, x):

@@ -27,6 +27,9 @@ _LEAST_VARIANCE = 0.05**2
 class Noise:
     """Base of the noises, each with a `level`.
 
+    One of your own defines `draw`, `log_density` and `moments`, as far as they are used; what its
+    constructor keeps is hashable (numbers, tuples), since compiled functions are found by it.
+
     Args:
         level: float. How much of it; 0 is none.
 
@@ -52,9 +55,11 @@ class Noise:
         Args:
             x: array `(n, ...)` in [0, 1].
             seed: int. Fixes the noise. Defaults to `None`, other noise at each call.
+
+        Raises:
+            ValueError, TypeError: x is no array of finite numbers in [0, 1].
         """
-        x = batching.to_array(x).astype("float32", copy=False)
-        checks.check_finite(x, "x")
+        x = checked_clean(x).astype("float32", copy=False)
         return self.draw(tf.constant(x), _generator(seed)).numpy()
 
     def pairs(self, seed=None):
@@ -72,6 +77,10 @@ class Noise:
 
     def log_density(self, noisy, p):
         """log p(noisy | z) of each value, the clean one being described by p = p(x|z).
+
+        Exact for noise added to a normal p(x|z); of a Bernoulli, Gaussian noise and speckle take
+        the mean for the clean, grey value. Salt and pepper and masking weigh p(x|z) itself against
+        the share of specks, which presumes a density that has no units: a Bernoulli's.
 
         Args:
             noisy: tensor `(batch, ...)`.
@@ -104,17 +113,18 @@ class Gaussian(Noise):
         return tf.clip_by_value(noisy, 0.0, 1.0) if self.clip else noisy
 
     def log_density(self, noisy, p):
-        variance = max(self.level**2, _LEAST_VARIANCE)
-        inside = Normal(p.mean, math.log(variance)).log_density(noisy)
+        variance = _variance_of(p) + max(self.level**2, _LEAST_VARIANCE)
+        inside = Normal(p.mean, ops.log(variance)).log_density(noisy)
         if not self.clip:
             return inside
         # What was cut off lay anywhere beyond the edge.
-        deviation = math.sqrt(variance)
+        deviation = ops.sqrt(variance)
         below = _log_normal_cdf(-p.mean / deviation)
         above = _log_normal_cdf((p.mean - 1.0) / deviation)
         return ops.where(noisy <= 0, below, ops.where(noisy >= 1, above, inside))
 
     def moments(self, x):
+        x = np.asarray(x, "float64")
         if not self.clip or not self.level:
             return x, np.full_like(x, self.level**2)
         # Of a normal variable cut off at both ends: x + level * e, e in [low, high].
@@ -144,6 +154,7 @@ class SaltAndPepper(Noise):
         return _log_of_either(self.level, is_speck, 0.5, noisy, p)
 
     def moments(self, x):
+        x = np.asarray(x, "float64")
         mean = (1 - self.level) * x + self.level / 2
         return mean, (1 - self.level) * x**2 + self.level / 2 - mean**2
 
@@ -160,6 +171,7 @@ class Masking(Noise):
         return _log_of_either(self.level, noisy == 0, 1.0, noisy, p)
 
     def moments(self, x):
+        x = np.asarray(x, "float64")
         mean = (1 - self.level) * x
         return mean, (1 - self.level) * x**2 - mean**2
 
@@ -171,15 +183,31 @@ class Speckle(Noise):
         return x * (1.0 + self.level * generator.normal(tf.shape(x)))
 
     def log_density(self, noisy, p):
-        variance = ops.maximum((self.level * p.mean) ** 2, _LEAST_VARIANCE)
+        variance = _variance_of(p) + ops.maximum((self.level * p.mean) ** 2, _LEAST_VARIANCE)
         return Normal(p.mean, ops.log(variance)).log_density(noisy)
 
     def moments(self, x):
+        x = np.asarray(x, "float64")
         return x, (self.level * x) ** 2
 
 
+def checked_clean(x):
+    """x as an array of finite numbers in [0, 1]."""
+    x = batching.to_array(x)
+    checks.check_finite(x, "x")
+    if x.min() < 0 or x.max() > 1:
+        extreme = f"up to {x.max()}" if x.max() > 1 else f"down to {x.min()}"
+        raise ValueError(f"x has values {extreme}; expected images in [0, 1]. Rescale it.")
+    return x
+
+
+def _variance_of(p):
+    """What p(x|z) itself varies around its mean, where it is normal."""
+    return ops.exp(p.log_var) if isinstance(p, Normal) else 0.0
+
+
 def _generator(seed):
-    checks.checked_seed(seed)
+    seed = checks.checked_seed(seed)
     if seed is None:
         return tf.random.Generator.from_non_deterministic_state()
     return tf.random.Generator.from_seed(seed)

@@ -8,6 +8,8 @@ data = batching.batches(x, 128, seed=1).map(noise.pairs(seed=1))
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from scipy.stats import norm
 
 from keras_vae import batching
 from keras_vae.distributions import Bernoulli, Normal
@@ -57,11 +59,29 @@ def test_the_density_of_what_may_be_seen_integrates_to_one(noise):
 
 
 def test_what_is_cut_off_far_out_has_a_finite_density_and_gradient():
-    from scipy.stats import norm
+    logits = tf.Variable([[-1.4, 0.0, 20.0]])
+    with tf.GradientTape() as tape:
+        far = Gaussian(0.05, clip=True).log_density(np.zeros((1, 3), "float32"), Bernoulli(logits))
+    means = np.array([1 / (1 + np.exp(1.4)), 0.5, 1.0])
+    np.testing.assert_allclose(far[0], norm.logcdf(-means / 0.05), rtol=1e-3)
+    gradient = tape.gradient(far, logits).numpy()
+    assert np.isfinite(gradient).all()
+    assert (gradient[0, :2] < -1).all()
 
-    noise = Gaussian(0.05, clip=True)
-    far = noise.log_density(np.zeros((1, 3), "float32"), Normal([[0.2, 0.5, 1.0]], 0.0))
-    np.testing.assert_allclose(far[0], norm.logcdf([-4, -10, -20]), rtol=1e-3)
+
+def test_gaussian_noise_on_a_normal_value_is_normal():
+    p = Normal([[0.2]], np.log([[0.3]]))
+    found = Gaussian(0.5).log_density(np.array([[0.9]], "float32"), p)
+    expected = norm.logpdf(0.9, 0.2, np.sqrt(0.3 + 0.25))
+    np.testing.assert_allclose(found, [[expected]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("noise", NOISES, ids=repr)
+def test_moments_of_black_and_white_integers_are_those_of_floats(noise):
+    for of_ints, of_floats in zip(
+        noise.moments(np.array([[0, 1]], "uint8")), noise.moments([[0.0, 1.0]]), strict=True
+    ):
+        np.testing.assert_array_equal(of_ints, of_floats)
 
 
 def test_a_seed_fixes_the_noise(x):
@@ -92,6 +112,7 @@ def test_every_epoch_has_noise_of_its_own_whatever_the_global_seed_keras3_4_5(x)
         (lambda: SaltAndPepper(1.5), "level is 1.5; expected a number of at least 0 and at most 1"),
         (lambda: Masking(float("nan")), "level is nan; expected"),
         (lambda: Gaussian(0.5)(np.full((1, 2), np.nan)), "x holds NaN or infinity"),
+        (lambda: Gaussian(0.5)(np.full((1, 2), 255)), r"values up to 255; expected images in \[0"),
         (lambda: Gaussian(0.5)(np.zeros((1, 2)), seed=-1), "seed is -1; expected"),
     ],
 )
