@@ -78,11 +78,10 @@ class Denoiser(TransformerMixin, BaseEstimator):
 
     def _check_arguments(self):
         arguments = self.get_params(deep=False)
-        noise, model = (arguments.get(name, self) for name in ("noise", "model"))
-        if noise is not self and not isinstance(noise, Noise):
-            raise TypeError(f"noise is {noise!r}; expected a Noise, such as Gaussian(0.5).")
-        if model is not self and not isinstance(model, BaseModel):
-            raise TypeError(f"model is {model!r}; expected a trained model of this library.")
+        if "noise" in arguments and not isinstance(self.noise, Noise):
+            raise TypeError(f"noise is {self.noise!r}; expected a Noise, such as Gaussian(0.5).")
+        if "model" in arguments and not isinstance(self.model, BaseModel):
+            raise TypeError(f"model is {self.model!r}; expected a trained model of this library.")
         for name, least in (("steps", 0), ("epochs", 1), ("batch_size", 1)):
             if name in arguments:
                 checks.check_count(arguments[name], name, least)
@@ -115,7 +114,7 @@ def initial_weights_from(seed):
 
 
 class OnePass(Denoiser):
-    """Encode the noisy image, decode: what the Report does, and how a denoising model is used.
+    """Encode the noisy image, decode: the Report's way, and that of a denoising model (row A3).
 
     Right for a model that was trained on (noisy, clean). One that has seen clean images only takes
     the noise for a part of the drawing.
@@ -160,7 +159,11 @@ class Inference(Denoiser):
         return True
 
     def latents(self, x):
-        """The z that were found, `(n, latent_dim)`, for noisy images x."""
+        """The z that were found, `(n, latent_dim)`, for noisy images x.
+
+        Raises:
+            ValueError, TypeError: x, an argument or the model does not fit.
+        """
         self._check_arguments()
         x = _as_of(self.model, _checked(x))
         self.model.encode(x[:1])  # builds the model, and says what does not fit it
@@ -198,7 +201,7 @@ class Inference(Denoiser):
 
 
 class VAEDenoiser(Denoiser):
-    """A dense VAE that is trained on (noisy, clean) when it is fitted, for a pipeline.
+    """A dense VAE that is trained on (noisy, clean) when it is fitted, for a pipeline (Im 2017).
 
     Args:
         noise: Noise. What to remove.

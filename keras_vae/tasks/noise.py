@@ -76,7 +76,7 @@ class Noise:
         raise NotImplementedError
 
     def log_density(self, noisy, p):
-        """log p(noisy | z) of each value, the clean one being described by p = p(x|z).
+        """log p(noisy | z) of each value, in nats, the clean one being described by p = p(x|z).
 
         Exact for noise added to a normal p(x|z); of a Bernoulli, Gaussian noise and speckle take
         the mean for the clean, grey value. Salt and pepper and masking weigh p(x|z) itself against

@@ -70,6 +70,8 @@ def test_the_wiener_filter_is_the_linear_least_squares_solution(data):
         found = denoising.Wiener(Gaussian(level)).fit(x).transform(noisy)
         expected = np.clip(expected, 0, 1).reshape(noisy.shape)
         np.testing.assert_allclose(found, expected, atol=1e-5)
+        broken = denoising.Wiener(Gaussian(1.1 * level)).fit(x).transform(noisy)
+        assert not np.allclose(broken, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("noise", [Gaussian(0.5, clip=True), *(kind(0.4) for kind in KINDS)])
