@@ -324,27 +324,36 @@ class Median(Denoiser):
 class NonLocalMeans(Denoiser):
     """Each pixel as the mean of pixels whose surroundings look alike (Buades 2005), of one image.
 
-    scikit-image's, which must be installed, told the standard deviation of the noise.
+    scikit-image's, which must be installed, told the standard deviation of the noise. How alike
+    they have to be, 0.4 to 1 of that deviation, is what serves best on some of the training set.
 
     Args:
         noise: Noise.
+        seed: int. Of the noise that this is chosen on. Defaults to `0`.
     """
 
-    def __init__(self, noise):
+    def __init__(self, noise, seed=0):
         self.noise = noise
+        self.seed = seed
 
     def _fit(self, x):
-        _images(x)
-        self.sigma_ = float(np.sqrt(np.mean(self.noise.moments(x)[1])))
+        some = _images(x)[:100]
+        noisy = self.noise(some, self.seed)
+        self.sigma_ = max(float(np.sqrt(np.mean(self.noise.moments(some)[1]))), 1e-4)
+        shares = (0.4, 0.6, 0.8, 1.0)
+        errors = {share: np.mean((self._means(noisy, share) - some) ** 2) for share in shares}
+        self.share_ = min(errors, key=errors.get)
 
     def _denoise(self, x):
+        return self._means(_images(x), self.share_)
+
+    def _means(self, images, share):
         from skimage.restoration import denoise_nl_means
 
-        sigma = self.sigma_
-        return [
-            denoise_nl_means(image, patch_size=5, h=0.8 * sigma, sigma=sigma, channel_axis=-1)
-            for image in _images(x)
-        ]
+        settings = {"patch_size": 5, "patch_distance": 7, "channel_axis": -1}
+        settings |= {"h": share * self.sigma_, "sigma": self.sigma_}
+        means = [denoise_nl_means(image, **settings) for image in images]
+        return np.stack(means).reshape(images.shape)  # it drops an axis of one channel
 
 
 def _checked(x):

@@ -203,6 +203,9 @@ def test_non_local_means_removes_noise(data):
     noisy = Gaussian(0.2)(image, seed=1)
     found = denoising.NonLocalMeans(Gaussian(0.2)).fit(image).transform(noisy)
     assert metrics.rmse(image, found) < metrics.rmse(image, noisy)
+    for nothing in (Gaussian(0), Masking(0)):
+        found = denoising.NonLocalMeans(nothing).fit(image).transform(image)
+        assert metrics.rmse(image, found) < 0.01
 
 
 def test_in_a_pipeline_it_learns_from_clean_data_and_cleans_noisy_ones(data):
