@@ -11,12 +11,8 @@ Each is a scikit-learn transformer: `fit` takes clean data, `transform` noisy on
 [0, 1]. Models that are trained already need no `fit`.
 """
 
-import contextlib
 import math
-import numbers
-import random
 
-import keras
 import numpy as np
 import tensorflow as tf
 from scipy import linalg, ndimage, sparse
@@ -28,6 +24,7 @@ from keras_vae import batching, networks
 from keras_vae.distributions import sum_over_values
 from keras_vae.models import VAE, checks
 from keras_vae.models.base import BaseModel
+from keras_vae.tasks import common
 from keras_vae.tasks.noise import Gaussian, Masking, Noise, SaltAndPepper, Speckle, checked_clean
 
 __all__ = [
@@ -82,32 +79,13 @@ class Denoiser(TransformerMixin, BaseEstimator):
             raise TypeError(f"noise is {self.noise!r}; expected a Noise, such as Gaussian(0.5).")
         if "model" in arguments and not isinstance(self.model, BaseModel):
             raise TypeError(f"model is {self.model!r}; expected a trained model of this library.")
-        for name, least in (("steps", 0), ("epochs", 1), ("batch_size", 1)):
-            if name in arguments:
-                checks.check_count(arguments[name], name, least)
-        rate = arguments.get("learning_rate", 1.0)
-        if not (isinstance(rate, numbers.Real) and 0 < rate < math.inf):
-            raise ValueError(f"learning_rate is {rate!r}; expected a number above 0.")
+        common.check_arguments(arguments)
 
     def _fit(self, x):
         pass
 
     def _denoise(self, x):
         raise NotImplementedError
-
-
-@contextlib.contextmanager
-def initial_weights_from(seed):
-    """New layers take their initial weights from the seed; no global state is left changed.
-
-    Keras seeds what has no seed of its own from Python's generator.
-    """
-    before = random.getstate()
-    random.seed(checks.checked_seed(seed))
-    try:
-        yield
-    finally:
-        random.setstate(before)
 
 
 # Trained models ----------------------------------------------------------------------------
@@ -131,7 +109,7 @@ class OnePass(Denoiser):
 
     def _denoise(self, x):
         self._check_arguments()
-        return self.model.predict(_as_of(self.model, x), 1024, verbose=0)
+        return self.model.predict(common.as_of(self.model, x), 1024, verbose=0)
 
 
 class Inference(Denoiser):
@@ -165,7 +143,7 @@ class Inference(Denoiser):
             ValueError, TypeError: x, an argument or the model does not fit.
         """
         self._check_arguments()
-        x = _as_of(self.model, _checked(x))
+        x = common.as_of(self.model, _checked(x))
         self.model.encode(x[:1])  # builds the model, and says what does not fit it
         name = (type(self), type(self.noise), *vars(self.noise).items(), self.learning_rate)
         steps = [np.array(self.steps, "int32")]
@@ -221,12 +199,10 @@ class VAEDenoiser(Denoiser):
         self.seed = seed
 
     def _fit(self, x):
-        with initial_weights_from(self.seed):
+        with common.initial_weights_from(self.seed):
             pair = networks.dense(x.shape[1:], self.latent_dim, hidden=self.hidden)
             self.model_ = VAE(*pair, seed=self.seed)
-        steps = self.epochs * math.ceil(len(x) / self.batch_size)
-        rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
-        self.model_.compile(keras.optimizers.Adam(rate), steps_per_execution=16)
+        common.compile_falling(self.model_, 3e-3, len(x), self.epochs, self.batch_size)
         data = batching.batches(x.astype("float32"), self.batch_size, self.seed)
         self.model_.fit(data.map(self.noise.pairs(self.seed)), epochs=self.epochs, verbose=0)
 
@@ -365,13 +341,6 @@ def _checked(x):
         raise ValueError(f"x has shape {x.shape}; expected images or rows, (n, ...).")
     checks.check_finite(x, "x")
     return x
-
-
-def _as_of(model, x):
-    """x in the shape that the model reads, if it is a row of as many values."""
-    shape = model.x_shape
-    fits = shape is not None and None not in shape and math.prod(shape) == math.prod(x.shape[1:])
-    return x.reshape(-1, *shape) if fits else x
 
 
 def _images(x):

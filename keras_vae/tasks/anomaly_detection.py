@@ -1,0 +1,426 @@
+"""Anomaly detection: how normal x is, by a model that has seen normal examples (rows A5, A18).
+
+    detector = VAEAnomalyDetector().fit(x_normal)
+    detector.score_samples(x)                   # higher = more normal
+    detector.predict(x)                         # 1 normal, -1 anomalous
+
+    relative_error(vae, x)                      # the same scores, of a model trained already
+    latent_distance(vae, x, vae.encode(x_normal))
+
+`VAEAnomalyDetector` and the classical detectors below have scikit-learn's outlier interface.
+Images `(n, height, width[, channels])` are in [0, 1]; tables `(n, features)` may hold any numbers
+and are standardised. Every score is higher where x is more normal; the same x gives the same bits.
+"""
+
+import zlib
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from sklearn import decomposition, ensemble, neighbors, preprocessing, svm
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.mixture import GaussianMixture
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from keras_vae import VAE, networks
+from keras_vae.distributions import kl_divergence
+from keras_vae.tasks import common
+from keras_vae.tasks.noise import checked_clean
+
+__all__ = [
+    "SCORES",
+    "IsolationForest",
+    "Neighbours",
+    "OneClassSVM",
+    "PCAResidual",
+    "VAEAnomalyDetector",
+    "both_distances",
+    "class_bounds",
+    "corrected_elbo",
+    "distance_and_error",
+    "elbo",
+    "fitted_mixture",
+    "kl",
+    "latent_distance",
+    "latent_mixture",
+    "reconstruction_probability",
+    "relative_error",
+    "squared_error",
+]
+
+_LEAST = 1e-12  # of what a logarithm is taken of
+
+
+# Scores of a trained model -----------------------------------------------------------------
+
+
+def squared_error(model, x):
+    """-|x - x_hat|^2, x_hat the reconstruction at the mean of q(z|x): the Report's (row A5).
+
+    Simple drawings are reconstructed well, seen or not: a 1 that was never trained passes for more
+    normal than what was.
+    """
+    return -_squares(x - model.decode(model.encode(x)))
+
+
+def relative_error(model, x):
+    """-|x - x_hat|^2 / |x|^2: the share of its energy that x loses."""
+    return squared_error(model, x) / np.maximum(_squares(x), _LEAST)
+
+
+def reconstruction_probability(model, x, num_samples=16, seed=0):
+    """E_q(z|x)[log p(x|z)] in nats, the mean over `num_samples` draws of z (An and Cho 2015)."""
+    return _terms(model, x, num_samples, seed)[:, 0]
+
+
+def kl(model, x):
+    """-KL(q(z|x) || p(z)) in nats: how far from the prior the latents lie."""
+    return -_terms(model, x, 1, 0)[:, 1]
+
+
+def elbo(model, x, num_samples=16, seed=0, condition=None):
+    """The bound on log p(x) in nats, the mean over `num_samples` draws of z."""
+    probability, divergence = _terms(model, x, num_samples, seed, condition).T
+    return probability - divergence
+
+
+def corrected_elbo(model, x, num_samples=16, seed=0):
+    """The bound, and what x costs when it is compressed, in nats (Serra 2020): for images.
+
+    What is simple is likely under any model. The compressed size, of 8-bit values, says how simple.
+    """
+    sizes = [len(zlib.compress(np.uint8(255 * image).tobytes(), 9)) for image in x]
+    return elbo(model, x, num_samples, seed) + 8 * np.log(2) * np.array(sizes)
+
+
+def latent_distance(model, x, latents, neighbours=5):
+    """Minus the mean distance to the nearest of the normal examples' latents, `encode(x_normal)`.
+
+    An example is no neighbour of its own: one that lies on x is left out.
+    """
+    return -_mean_distance(model.encode(x), latents, neighbours)
+
+
+def latent_mixture(model, x, mixture):
+    """log density of the latents under a mixture of normals that was fitted to normal examples'.
+
+    Args:
+        mixture: sklearn.mixture.GaussianMixture, fitted to `model.encode(x_normal)`.
+    """
+    return mixture.score_samples(model.encode(x))
+
+
+def fitted_mixture(latents, seed=0):
+    """A mixture of up to 10 normals, fitted to latents `(n, latent_dim)`, for `latent_mixture`."""
+    components = min(10, len(latents) // 10 + 1)
+    return GaussianMixture(components, reg_covar=1e-3, random_state=seed).fit(latents)
+
+
+def distance_and_error(model, x, latents, neighbours=5):
+    """-log(distance to the nearest latents * what the reconstruction lacks).
+
+    What lies on the manifold of the normal data and among its examples has little of both: the
+    first knows where examples are and not what the decoder cannot draw, the second the reverse.
+    """
+    distance = -latent_distance(model, x, latents, neighbours)
+    error = -relative_error(model, x)
+    return -np.log(np.maximum(distance, _LEAST)) - np.log(np.maximum(error, _LEAST)) / 2
+
+
+def both_distances(model, x, latents, normal, neighbours=5):
+    """-log(distance to the nearest latents * distance to the nearest data), of normal examples.
+
+    In the data it is the distance of directions, |x/|x| - y/|y||, which the strength of a stroke
+    does not change. Pixels know what the code forgot, latents what an image shows.
+
+    Args:
+        latents: array `(m, latent_dim)`, `encode(normal)`.
+        normal: array `(m, ...)`.
+    """
+    data = _mean_distance(_directions(x), _directions(normal), neighbours)
+    distance = -latent_distance(model, x, latents, neighbours)
+    return -np.log(np.maximum(distance, _LEAST)) - np.log(np.maximum(data, _LEAST))
+
+
+def class_bounds(model, x, classes, num_samples=4, seed=0):
+    """The bound on log p(x|c) of each class c, `(n, classes)`, by a ConditionalVAE of labels."""
+    conditions = [np.full(len(x), c) for c in range(classes)]
+    return np.stack([elbo(model, x, num_samples, seed, c) for c in conditions], axis=1)
+
+
+SCORES = {
+    "squared_error": lambda d, x: squared_error(d.model_, x),
+    "relative_error": lambda d, x: relative_error(d.model_, x),
+    "reconstruction_probability": lambda d, x: reconstruction_probability(
+        d.model_, x, d.num_samples, d.seed
+    ),
+    "elbo": lambda d, x: elbo(d.model_, x, d.num_samples, d.seed),
+    "log_likelihood": lambda d, x: d.model_.log_likelihood(x, d.num_samples, d.seed),
+    "kl": lambda d, x: kl(d.model_, x),
+    "corrected_elbo": lambda d, x: corrected_elbo(d.model_, x, d.num_samples, d.seed),
+    "latent_distance": lambda d, x: latent_distance(d.model_, x, d.latents_, d.neighbours),
+    "latent_mixture": lambda d, x: latent_mixture(d.model_, x, d.mixture_),
+    "distance_and_error": lambda d, x: distance_and_error(d.model_, x, d.latents_, d.neighbours),
+    "both_distances": lambda d, x: both_distances(
+        d.model_, x, d.latents_, d.examples_, d.neighbours
+    ),
+}
+
+
+def _squares(x):
+    return np.sum(np.square(x), axis=tuple(range(1, np.ndim(x))))
+
+
+def _directions(x):
+    return preprocessing.normalize(x.reshape(len(x), -1))
+
+
+def _mean_distance(points, to, neighbours):
+    nearest = neighbors.NearestNeighbors(
+        n_neighbors=min(neighbours + 1, len(to)), algorithm="brute"
+    )
+    distances = nearest.fit(to).kneighbors(points)[0]
+    itself = distances[:, 0] < 1e-4 * distances[:, -1]
+    return np.where(itself, distances[:, 1:].mean(axis=1), distances[:, :-1].mean(axis=1))
+
+
+def _terms(model, x, num_samples, seed, condition=None):
+    """E_q[log p(x|z)] and KL(q(z|x) || p(z)) of each row, `(n, 2)`."""
+
+    def terms(samples, x, condition=None):
+        q, p = model.posterior(x, condition), model.prior(condition)
+
+        def log_prob():
+            z = model.sampling((q.mean, q.log_var))
+            return model.likelihood(z, condition).log_prob(x)
+
+        probability = tf.reduce_mean(model.over_samples(log_prob, samples), axis=0)
+        divergence = kl_divergence(q, p, model.sampling((q.mean, q.log_var)))
+        return ops.stack([probability, ops.sum(divergence, axis=1)], axis=1)
+
+    model.encode(x[:1], condition=None if condition is None else condition[:1])
+    numbers = [np.array(num_samples)]
+    return model.over_rows("anomaly terms", terms, x, condition, seed=seed, numbers=numbers)
+
+
+# Detectors ---------------------------------------------------------------------------------
+
+
+class Detector(OutlierMixin, BaseEstimator):
+    """Base of the detectors: what they receive is checked, and where the threshold lies."""
+
+    def fit(self, x, y=None):
+        """Learn what is normal, from an array `(n, ...)` of at least 2 examples; y is not read.
+
+        `offset_` becomes the score below which the share `contamination` of them lies.
+
+        Raises:
+            ValueError, TypeError: x holds no numbers, NaN, infinity, or is an image beyond [0, 1].
+        """
+        x = self._received(x, fitting=True)
+        self._learn(x)
+        self.offset_ = float(np.percentile(self._score(x), 100 * self.contamination))
+        return self
+
+    def score_samples(self, x):
+        """How normal each row is, `(n,)`: higher is more normal.
+
+        Raises:
+            ValueError, TypeError: x is not what `fit` was given.
+            sklearn.exceptions.NotFittedError: nothing was learned yet.
+        """
+        check_is_fitted(self)
+        return self._score(self._received(x)).astype("float64")
+
+    def decision_function(self, x):
+        """`score_samples(x) - offset_`: negative for anomalies."""
+        return self.score_samples(x) - self.offset_
+
+    def predict(self, x):
+        """1 for what is normal, -1 for anomalies: an int array `(n,)`."""
+        return np.where(self.decision_function(x) < 0, -1, 1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _received(self, x, fitting=False):
+        if fitting:
+            common.check_arguments(self.get_params(deep=False))
+        types, least = ["float64", "float32"], 2 if fitting else 1
+        x = validate_data(
+            self, x, reset=fitting, dtype=types, allow_nd=True, ensure_min_samples=least
+        )
+        if fitting:
+            self.shape_ = x.shape[1:]
+            self.scaler_ = preprocessing.StandardScaler().fit(x) if x.ndim == 2 else None
+        if x.shape[1:] != self.shape_:
+            raise ValueError(
+                f"x has shape {x.shape}; this {type(self).__name__} was fitted to "
+                f"{('n', *self.shape_)}."
+            )
+        x = checked_clean(x) if self.scaler_ is None else self.scaler_.transform(x)
+        return x.astype("float32", copy=False)
+
+    def _learn(self, x):
+        raise NotImplementedError
+
+    def _score(self, x):
+        raise NotImplementedError
+
+
+class VAEAnomalyDetector(Detector):
+    """A dense VAE that is trained on normal examples when it is fitted, and a score of it.
+
+    Args:
+        criterion: str, one of `SCORES`. Defaults to `"auto"`: `"distance_and_error"` of images,
+            `"elbo"` of tables, where the size of x counts.
+        latent_dim: int. Defaults to `32`.
+        hidden: tuple of int. Sizes of the layers. Defaults to `(400, 400)`.
+        epochs, batch_size: int. Of the training. Default to `30` and `128`.
+        neighbours: int. How many of the nearest latents count. Defaults to `5`.
+        num_samples: int. Draws of z for each row, of the scores that draw. Defaults to `16`.
+        contamination: float in (0, 0.5]. Share of the training set that is called anomalous; it
+            moves the threshold and no score. Defaults to `0.1`.
+        seed: int. Fixes the training and the draws. Defaults to `0`.
+    """
+
+    def __init__(
+        self,
+        criterion="auto",
+        latent_dim=32,
+        hidden=(400, 400),
+        epochs=30,
+        batch_size=128,
+        neighbours=5,
+        num_samples=16,
+        contamination=0.1,
+        seed=0,
+    ):
+        self.criterion = criterion
+        self.latent_dim = latent_dim
+        self.hidden = hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.neighbours = neighbours
+        self.num_samples = num_samples
+        self.contamination = contamination
+        self.seed = seed
+
+    def _learn(self, x):
+        if self.criterion not in ("auto", *SCORES):
+            raise ValueError(
+                f"criterion is {self.criterion!r}; expected 'auto' or one of {', '.join(SCORES)}."
+            )
+        automatic = "distance_and_error" if self.scaler_ is None else "elbo"
+        self.criterion_ = automatic if self.criterion == "auto" else self.criterion
+        likelihood = "bernoulli" if self.scaler_ is None else "gaussian"
+        with common.initial_weights_from(self.seed):
+            pair = networks.dense(x.shape[1:], self.latent_dim, self.hidden, likelihood=likelihood)
+            self.model_ = VAE(*pair, likelihood=likelihood, seed=self.seed)
+        common.compile_falling(self.model_, 2e-3, len(x), self.epochs, self.batch_size)
+        self.model_.fit(x, batch_size=self.batch_size, epochs=self.epochs, verbose=0)
+        self.latents_ = self.model_.encode(x)
+        if self.criterion_ == "both_distances":
+            self.examples_ = x
+        if self.criterion_ == "latent_mixture":
+            self.mixture_ = fitted_mixture(self.latents_, self.seed)
+
+    def _score(self, x):
+        return SCORES[self.criterion_](self, x)
+
+
+# Classical detectors -----------------------------------------------------------------------
+
+
+class Neighbours(Detector):
+    """Minus the mean distance to the nearest normal examples.
+
+    Args:
+        neighbours: int. How many. Defaults to `5`.
+        cosine: bool. Compare directions, so that the strength of a stroke does not count. Defaults
+            to `False`: Euclidean.
+        contamination: as in `VAEAnomalyDetector`.
+    """
+
+    def __init__(self, neighbours=5, cosine=False, contamination=0.1):
+        self.neighbours = neighbours
+        self.cosine = cosine
+        self.contamination = contamination
+
+    def _learn(self, x):
+        self.examples_ = self._rows(x)
+
+    def _score(self, x):
+        return -_mean_distance(self._rows(x), self.examples_, self.neighbours)
+
+    def _rows(self, x):
+        return _directions(x) if self.cosine else x.reshape(len(x), -1)
+
+
+class PCAResidual(Detector):
+    """Minus the squared distance to the first principal components of the normal examples.
+
+    Args:
+        variance: float in (0, 1). How much of the variance these components hold. Defaults to
+            `0.9`.
+        contamination: as in `VAEAnomalyDetector`.
+    """
+
+    def __init__(self, variance=0.9, contamination=0.1):
+        self.variance = variance
+        self.contamination = contamination
+
+    def _learn(self, x):
+        with np.errstate(invalid="ignore"):  # constant examples have no variance to hold
+            pca = decomposition.PCA(self.variance, svd_solver="full")
+            self.pca_ = pca.fit(x.reshape(len(x), -1))
+
+    def _score(self, x):
+        rows = x.reshape(len(x), -1)
+        return -_squares(rows - self.pca_.inverse_transform(self.pca_.transform(rows)))
+
+
+class IsolationForest(Detector):
+    """scikit-learn's forest: what few random cuts set apart is anomalous (Liu 2008).
+
+    Args:
+        contamination: as in `VAEAnomalyDetector`.
+        seed: int. Defaults to `0`.
+    """
+
+    def __init__(self, contamination=0.1, seed=0):
+        self.contamination = contamination
+        self.seed = seed
+
+    def _learn(self, x):
+        self.forest_ = ensemble.IsolationForest(random_state=self.seed).fit(x.reshape(len(x), -1))
+
+    def _score(self, x):
+        return self.forest_.score_samples(x.reshape(len(x), -1))
+
+
+class OneClassSVM(Detector):
+    """scikit-learn's one-class machine with a Gaussian kernel (Schoelkopf 2001).
+
+    Args:
+        max_samples: int. It is fitted to at most so many examples: its cost is their square.
+            Defaults to `5000`.
+        contamination: as in `VAEAnomalyDetector`.
+        seed: int. Of the choice among more. Defaults to `0`.
+    """
+
+    def __init__(self, max_samples=5000, contamination=0.1, seed=0):
+        self.max_samples = max_samples
+        self.contamination = contamination
+        self.seed = seed
+
+    def _learn(self, x):
+        rows = x.reshape(len(x), -1)
+        if len(rows) > self.max_samples:
+            rows = np.random.default_rng(self.seed).permutation(rows)[: self.max_samples]
+        self.machine_ = svm.OneClassSVM(nu=0.1).fit(rows)
+
+    def _score(self, x):
+        return self.machine_.score_samples(x.reshape(len(x), -1))

@@ -1,0 +1,271 @@
+"""Anomaly detection: scores of a trained model, and detectors with scikit-learn's interface.
+
+detector = VAEAnomalyDetector().fit(x_normal)
+detector.predict(x)                                   # 1 normal, -1 anomalous
+latent_distance(vae, x, vae.encode(x_normal))         # of a model trained already
+"""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import roc_auc_score
+from sklearn.metrics.pairwise import cosine_distances
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from keras_vae import datasets
+from keras_vae.tasks import anomaly_detection as ad
+
+EXACT = [
+    *("squared_error", "relative_error", "kl"),
+    *("latent_distance", "distance_and_error", "both_distances"),
+]
+SAMPLED = ["reconstruction_probability", "elbo", "log_likelihood", "corrected_elbo"]
+CLASSICAL = [ad.Neighbours, ad.PCAResidual, ad.IsolationForest, ad.OneClassSVM]
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Digits 0 to 8 to learn from; test images, and which of them are nines."""
+    (x, y), (x_test, y_test) = datasets.load_digits()
+    return x[y != 9], x_test, y_test == 9
+
+
+@pytest.fixture(scope="module")
+def detector(data):
+    x, _, _ = data
+    detector = ad.VAEAnomalyDetector(latent_dim=8, hidden=(128,), epochs=40, batch_size=32).fit(x)
+    detector.examples_ = x  # kept where the criterion needs them; here every score is tried
+    return detector
+
+
+# Laws --------------------------------------------------------------------------------------
+
+
+def test_distance_is_to_the_nearest_others(data, detector):
+    x, x_test, _ = data
+    model, latents = detector.model_, detector.latents_
+    distances = np.linalg.norm(model.encode(x_test)[:, None] - latents[None], axis=-1)
+    expected = -np.sort(distances, axis=1)[:, :5].mean(axis=1)
+    found = ad.latent_distance(model, x_test, latents)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert not np.allclose(ad.latent_distance(model, x_test, latents, neighbours=6), expected)
+    own = np.linalg.norm(latents[:, None] - latents[None], axis=-1)
+    np.fill_diagonal(own, np.inf)  # what was learned from is scored as if it had not been
+    expected = -np.sort(own, axis=1)[:, :5].mean(axis=1)
+    np.testing.assert_allclose(ad.latent_distance(model, x, latents), expected, rtol=1e-3)
+
+
+def test_errors_are_those_of_the_reconstruction(data, detector):
+    _, x, _ = data
+    gap = x - detector.model_.predict(x, verbose=0)
+    squares = np.sum(gap**2, axis=(1, 2, 3))
+    np.testing.assert_allclose(ad.squared_error(detector.model_, x), -squares, rtol=1e-4)
+    energy = np.sum(x**2, axis=(1, 2, 3))
+    np.testing.assert_allclose(ad.relative_error(detector.model_, x), -squares / energy, rtol=1e-4)
+    distance = -ad.latent_distance(detector.model_, x, detector.latents_)
+    both = -np.log(distance * np.sqrt(squares / energy))
+    np.testing.assert_allclose(detector.score_samples(x), both, rtol=1e-3)
+    normal, rows = (a.reshape(len(a), -1) for a in (data[0], x))
+    cosine = -ad.Neighbours(cosine=True).fit(data[0]).score_samples(x)
+    angles = np.sort(cosine_distances(rows, normal), axis=1)[:, :5]
+    np.testing.assert_allclose(cosine, np.sqrt(2 * angles).mean(axis=1), rtol=1e-4)
+    found = ad.both_distances(detector.model_, x, detector.latents_, data[0])
+    np.testing.assert_allclose(found, -np.log(distance * cosine), rtol=1e-3)
+
+
+def test_the_bound_is_probability_and_kl_and_lies_below_log_p(data, detector):
+    _, x, _ = data
+    model = detector.model_
+    parts = ad.reconstruction_probability(model, x, 200) + ad.kl(model, x)
+    bound = ad.elbo(model, x, 200)
+    np.testing.assert_allclose(bound, parts, rtol=1e-4)
+    draws = np.mean([model.elbo(x, seed=i) for i in range(200)], axis=0)
+    np.testing.assert_allclose(bound, draws, atol=1.0)
+    assert bound.mean() == pytest.approx(draws.mean(), abs=0.05)
+    assert (model.log_likelihood(x, 200, seed=0) > bound - 0.5).all()
+    assert model.log_likelihood(x, 200, seed=0).mean() > bound.mean() + 0.1
+    assert ad.kl(model, x).max() < 0
+
+
+def test_the_mixture_is_scikit_learns(data, detector):
+    _, x, _ = data
+    mixture = GaussianMixture(3, random_state=0).fit(detector.latents_)
+    found = ad.latent_mixture(detector.model_, x, mixture)
+    np.testing.assert_array_equal(found, mixture.score_samples(detector.model_.encode(x)))
+
+
+def test_what_compresses_to_nothing_is_not_called_normal_for_it(data, detector):
+    _, x, _ = data
+    noise = np.random.default_rng(0).uniform(size=x[:50].shape).astype("float32")
+    blank = np.zeros_like(noise)
+    model = detector.model_
+    cost = ad.corrected_elbo(model, noise) - ad.elbo(model, noise)
+    free = ad.corrected_elbo(model, blank) - ad.elbo(model, blank)
+    assert cost.min() > free.max() + 100  # nats: a black image is a few bytes
+
+
+@pytest.mark.parametrize("score", EXACT)
+def test_exact_scores_depend_on_nothing_but_the_row(score, data, detector):
+    _, x, _ = data
+    function = ad.SCORES[score]
+    expected = function(detector, x)
+    np.testing.assert_array_equal(function(detector, x), expected)
+    order = np.random.default_rng(0).permutation(len(x))
+    np.testing.assert_allclose(function(detector, x[order]), expected[order], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(function(detector, x[:1]), expected[:1], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("score", SAMPLED)
+def test_sampled_scores_are_fixed_by_the_seed_and_move_within_their_error(score, data, detector):
+    _, x, _ = data
+    function = ad.SCORES[score]
+    many = copy.copy(detector).set_params(num_samples=400)
+    expected = function(many, x)
+    np.testing.assert_array_equal(function(many, x), expected)
+    other = function(copy.copy(many).set_params(seed=1), x)
+    assert not np.array_equal(other, expected)
+    np.testing.assert_allclose(other, expected, atol=1.5)
+    np.testing.assert_allclose(function(many, x[::-1])[::-1], expected, atol=1.5)
+    few = function(copy.copy(detector).set_params(num_samples=1), x)
+    assert np.abs(few - expected).mean() > 3 * np.abs(other - expected).mean()
+
+
+def test_contamination_moves_the_threshold_and_not_the_ranking(data):
+    x, x_test, _ = data
+    for detector in (ad.VAEAnomalyDetector(epochs=1, hidden=(8,)), *(make() for make in CLASSICAL)):
+        scores = []
+        for contamination in (0.05, 0.2):
+            detector = clone(detector).set_params(contamination=contamination).fit(x)
+            scores.append(detector.score_samples(x_test))
+            assert np.mean(detector.predict(x) == -1) == pytest.approx(contamination, abs=0.01)
+            decision = detector.decision_function(x_test)
+            np.testing.assert_array_equal(detector.predict(x_test) == -1, decision < 0)
+        np.testing.assert_array_equal(*scores)
+
+
+# Behaviour ---------------------------------------------------------------------------------
+
+
+def test_a_digit_that_was_never_trained_is_found(data, detector):
+    _, x, is_nine = data
+    assert roc_auc_score(~is_nine, detector.score_samples(x)) > 0.85
+    for make in CLASSICAL:
+        found = make().fit(data[0]).score_samples(x)
+        assert roc_auc_score(~is_nine, found) > 0.5
+
+
+def test_a_table_is_standardised():
+    x, y = load_breast_cancer(return_X_y=True)
+    benign, malignant = x[y == 1], x[y == 0]
+    detectors = [ad.VAEAnomalyDetector(latent_dim=4, hidden=(32,)), *(make() for make in CLASSICAL)]
+    for detector in detectors:
+        found = detector.fit(benign[:200]).score_samples(np.r_[benign[200:], malignant])
+        assert roc_auc_score(np.arange(len(found)) < len(benign) - 200, found) > 0.85
+        rescaled = clone(detector).fit(1000 * benign[:200] + 5).score_samples(1000 * malignant + 5)
+        np.testing.assert_allclose(rescaled, detector.score_samples(malignant), rtol=0.1)
+
+
+def test_in_a_pipeline_and_in_a_search(data):
+    x, x_test, is_nine = data
+    pipeline = make_pipeline(
+        FunctionTransformer(lambda x: x[:, ::2, ::2]), ad.VAEAnomalyDetector(epochs=1, hidden=(8,))
+    )
+    assert set(pipeline.fit(x).predict(x_test)) <= {1, -1}
+    search = GridSearchCV(
+        ad.VAEAnomalyDetector(epochs=1, batch_size=32),
+        {"hidden": [(8,), (64,)], "criterion": ["squared_error", "latent_distance"]},
+        scoring=lambda detector, x, y: roc_auc_score(y, detector.score_samples(x)),
+        cv=2,
+        error_score="raise",
+    )
+    search.fit(x_test, ~is_nine)
+    assert search.best_params_["hidden"] in [(8,), (64,)]
+    assert search.best_score_ > 0
+
+
+def test_detectors_are_cloned_copied_and_pickled(data, detector):
+    x, x_test, _ = data
+    for fitted in (detector, *(make().fit(x) for make in CLASSICAL)):
+        assert not any(name.endswith("_") for name in vars(clone(fitted)))
+        expected = fitted.score_samples(x_test)
+        for copied in (copy.deepcopy(fitted), pickle.loads(pickle.dumps(fitted))):
+            np.testing.assert_allclose(copied.score_samples(x_test), expected, rtol=1e-4)
+            assert copied.offset_ == fitted.offset_
+
+
+def test_the_seed_fixes_the_training(data):
+    x, x_test, _ = data
+    found = [
+        ad.VAEAnomalyDetector(epochs=1, hidden=(8,), seed=seed).fit(x).score_samples(x_test)
+        for seed in (1, 1, 2)
+    ]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.allclose(found[0], found[2])
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_constant_images_give_finite_scores(value):
+    x = np.full((40, 8, 8, 1), value, "float32")
+    other = np.random.default_rng(0).uniform(size=x.shape).astype("float32")
+    detector = ad.VAEAnomalyDetector(latent_dim=2, hidden=(8,), epochs=3).fit(x)
+    detector.examples_, detector.mixture_ = x, ad.fitted_mixture(detector.latents_)
+    for name, function in ad.SCORES.items():
+        assert np.isfinite(function(detector, np.concatenate([x, other]))).all(), name
+    for detector in (detector, *(make().fit(x) for make in CLASSICAL)):
+        assert np.isfinite(detector.score_samples(other)).all()
+        assert (detector.predict(x) == 1).all(), detector
+
+
+def test_a_single_example_is_scored(data, detector):
+    _, x, _ = data
+    assert detector.score_samples(x[:1]).shape == (1,)
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        ad.VAEAnomalyDetector().fit(x[:1])
+    two = ad.VAEAnomalyDetector(epochs=1, hidden=(8,)).fit(x[:2])
+    assert np.isfinite(two.score_samples(x)).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda d, x: d.score_samples(x), NotFittedError, "is not fitted yet"),
+        (lambda d, x: d.predict(x), NotFittedError, "is not fitted yet"),
+        (lambda d, x: d.fit(x).score_samples(x[:, :4]), ValueError, "expecting 8"),
+        (lambda d, x: d.fit(x).predict(x[:, :, :4]), ValueError, r"fitted to \('n', 8, 8, 1\)"),
+        (lambda d, x: d.fit(x).predict(np.nan * x), ValueError, "contains NaN"),
+        (lambda d, x: d.fit(np.nan * x), ValueError, "contains NaN"),
+        (lambda d, x: d.fit(255 * x), ValueError, r"expected images in \[0, 1\]"),
+        (lambda d, x: d.fit(sparse.eye(8)), TypeError, "dense data is required"),
+        (lambda d, x: d.fit(x[:0]), ValueError, "0 sample"),
+        (lambda d, x: d.fit(x[0, 0, :, 0]), ValueError, "Expected 2D array"),
+        (lambda d, x: d.set_params(contamination=0.6).fit(x), ValueError, "contamination is 0.6"),
+        (lambda d, x: d.set_params(contamination="a").fit(x), ValueError, "contamination is 'a'"),
+    ],
+)
+def test_bad_input_gets_a_sentence(call, error, message, data):
+    x = data[0][:100]
+    for detector in (ad.VAEAnomalyDetector(epochs=1, hidden=(8,)), ad.Neighbours()):
+        with pytest.raises(error, match=message):
+            call(detector, x)
+
+
+def test_wrong_arguments_get_a_sentence(data):
+    x, _, _ = data
+    for arguments, message in (
+        ({"criterion": "mse"}, "criterion is 'mse'; expected 'auto' or one of squared_error"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"neighbours": 0}, "neighbours is 0"),
+        ({"num_samples": 0}, "num_samples is 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ad.VAEAnomalyDetector(**arguments).fit(x)
