@@ -111,7 +111,7 @@ def test_the_readmes_lines_of_user_code_run(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     whole = [block for block in blocks if "load_digits" in block or "load_pretrained" in block]
-    assert len(whole) == 4
+    assert len(whole) == 5
     for code in whole:
         assert len([line for line in code.splitlines() if line.strip()]) <= 12
         namespace = {}

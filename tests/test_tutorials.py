@@ -145,3 +145,17 @@ def test_04_denoising():
     assert "!" in output.split("Gaussian noise (")[1]
     pictures = {path.stem for path in folder.glob("*.png")}
     assert {"04_ways", "04_levels", "04_extreme", "04_not_trained", "04_draws"} <= pictures
+
+
+def test_05_anomaly_detection():
+    output, folder = run("05_anomaly_detection.py")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for score in ("squared_error", "elbo", "distance_and_error", "both_distances", "neighbours"):
+        for prefix in ("", "one_normal_"):
+            each = [metrics[f"{prefix}auroc_{score}_{digit}"] for digit in (9, 1, 4)]
+            assert 0 < min(each) <= metrics[f"{prefix}auroc_{score}_mean"] <= max(each) <= 1
+    assert metrics["auroc_cosine_neighbours_mean"] > 0.9
+    assert metrics["table_auroc_neighbours"] > 0.9
+    assert "the Report: 0.63" in output
+    pictures = {path.stem for path in folder.glob("*.png")}
+    assert {"05_reconstructions", "05_tsne", "05_error_and_roc", "05_roc", "05_ones"} <= pictures

@@ -22,8 +22,9 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_vae import VAE, networks
+from keras_vae import networks
 from keras_vae.distributions import kl_divergence
+from keras_vae.models import VAE
 from keras_vae.tasks import common
 from keras_vae.tasks.noise import checked_clean
 

@@ -221,9 +221,9 @@ def test_constant_images_give_finite_scores(value):
     detector.examples_, detector.mixture_ = x, ad.fitted_mixture(detector.latents_)
     for name, function in ad.SCORES.items():
         assert np.isfinite(function(detector, np.concatenate([x, other]))).all(), name
-    for detector in (detector, *(make().fit(x) for make in CLASSICAL)):
-        assert np.isfinite(detector.score_samples(other)).all()
-        assert (detector.predict(x) == 1).all(), detector
+    for fitted in (detector, *(make().fit(x) for make in CLASSICAL)):
+        assert np.isfinite(fitted.score_samples(other)).all()
+        assert (fitted.predict(x) == 1).all(), fitted
 
 
 def test_a_single_example_is_scored(data, detector):
