@@ -14,6 +14,7 @@ and are standardised. Every score is higher where x is more normal; the same x g
 
 import zlib
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -22,13 +23,14 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_vae import networks
+from keras_vae import batching, networks
 from keras_vae.distributions import kl_divergence
-from keras_vae.models import VAE
+from keras_vae.models import VAE, ConditionalVAE
 from keras_vae.tasks import common
 from keras_vae.tasks.noise import checked_clean
 
 __all__ = [
+    "CLASS_SCORES",
     "SCORES",
     "IsolationForest",
     "Neighbours",
@@ -37,13 +39,17 @@ __all__ = [
     "VAEAnomalyDetector",
     "both_distances",
     "class_bounds",
+    "class_distance",
+    "class_distances",
     "corrected_elbo",
     "distance_and_error",
     "elbo",
+    "fitted_classifier",
     "fitted_mixture",
     "kl",
     "latent_distance",
     "latent_mixture",
+    "max_logit",
     "reconstruction_probability",
     "relative_error",
     "squared_error",
@@ -143,10 +149,78 @@ def both_distances(model, x, latents, normal, neighbours=5):
     return -np.log(np.maximum(distance, _LEAST)) - np.log(np.maximum(data, _LEAST))
 
 
+# Where the normal examples have labels ------------------------------------------------------
+
+
 def class_bounds(model, x, classes, num_samples=4, seed=0):
-    """The bound on log p(x|c) of each class c, `(n, classes)`, by a ConditionalVAE of labels."""
+    """The bound on log p(x|c) in nats for each class c, `(n, classes)`, by a ConditionalVAE.
+
+    Their largest is a score, and so is what it has over the second.
+    """
     conditions = [np.full(len(x), c) for c in range(classes)]
     return np.stack([elbo(model, x, num_samples, seed, c) for c in conditions], axis=1)
+
+
+def class_distances(model, x, normal, labels, neighbours=5):
+    """log(relative error * latent distance * data distance) to each class, `(n, classes)`.
+
+    As in `distance_and_error` and `both_distances`, x being encoded and decoded as one of the class
+    and compared with the normal examples of that class.
+
+    Args:
+        model: ConditionalVAE of labels.
+        normal: array `(m, ...)`.
+        labels: int array `(m,)`, from 0.
+    """
+    energy, columns = np.maximum(_squares(x), _LEAST), []
+    for c in range(labels.max() + 1):
+        examples, condition = normal[labels == c], np.full(len(x), c)
+        z = model.encode(x, condition=condition)
+        latents = model.encode(examples, condition=np.full(len(examples), c))
+        factors = (
+            _squares(x - model.decode(z, condition=condition)) / energy,
+            _mean_distance(z, latents, neighbours),
+            _mean_distance(_directions(x), _directions(examples), neighbours),
+        )
+        columns.append(sum(np.log(np.maximum(factor, _LEAST)) for factor in factors))
+    return np.stack(columns, axis=1)
+
+
+def class_distance(model, x, normal, labels, neighbours=5):
+    """-(d1 + 2 (d1 - d2)), d1 and d2 the two least of `class_distances`.
+
+    Normal is what is near to a class, and much nearer to it than to the next.
+    """
+    d1, d2 = np.sort(class_distances(model, x, normal, labels, neighbours), axis=1)[:, :2].T
+    return -(d1 + 2 * (d1 - d2))
+
+
+def max_logit(model, x, classifier):
+    """The largest logit that a classifier gives to the latents of x (Hendrycks 2022).
+
+    Args:
+        classifier: keras.Model, latents `(batch, latent_dim)` to logits, as `fitted_classifier`
+            gives it.
+    """
+    return classifier.predict(model.encode(x), 4096, verbose=0).max(axis=1)
+
+
+def fitted_classifier(latents, labels, epochs=10, seed=0):
+    """A network of one hidden layer, trained to tell the labels, an int array from 0."""
+    with common.initial_weights_from(seed):
+        classifier = keras.Sequential(
+            [
+                keras.Input(latents.shape[1:]),
+                keras.layers.Dense(512, activation="relu"),
+                keras.layers.Dropout(0.5, seed=seed),
+                keras.layers.Dense(int(labels.max()) + 1),
+            ]
+        )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    common.compile_falling(classifier, 1e-3, len(latents), epochs, 128, loss)
+    data = batching.batches((latents, labels), 128, seed)
+    classifier.fit(data, epochs=epochs, shuffle=False, verbose=0)
+    return classifier
 
 
 SCORES = {
@@ -166,6 +240,18 @@ SCORES = {
         d.model_, x, d.latents_, d.examples_, d.neighbours
     ),
 }
+CLASS_SCORES = {  # of a detector that was fitted with labels
+    "class_bound": lambda d, x: _class_bounds(d, x)[:, -1],
+    "class_ratio": lambda d, x: _class_bounds(d, x)[:, -1] - _class_bounds(d, x)[:, -2],
+    "class_distance": lambda d, x: class_distance(
+        d.model_, x, d.examples_, d.labels_, d.neighbours
+    ),
+    "max_logit": lambda d, x: max_logit(d.model_, x, d.classifier_),
+}
+
+
+def _class_bounds(d, x):
+    return np.sort(class_bounds(d.model_, x, len(d.classes_), seed=d.seed), axis=1)
 
 
 def _squares(x):
@@ -276,7 +362,8 @@ class VAEAnomalyDetector(Detector):
 
     Args:
         criterion: str, one of `SCORES`. Defaults to `"auto"`: `"distance_and_error"` of images,
-            `"elbo"` of tables, where the size of x counts.
+            `"elbo"` of tables, where the size of x counts. With labels one of `CLASS_SCORES`, of
+            which `"class_distance"` is the default.
         latent_dim: int. Defaults to `32`.
         hidden: tuple of int. Sizes of the layers. Defaults to `(400, 400)`.
         epochs, batch_size: int. Of the training. Default to `30` and `128`.
@@ -309,27 +396,60 @@ class VAEAnomalyDetector(Detector):
         self.contamination = contamination
         self.seed = seed
 
+    def fit(self, x, y=None, labels=None):
+        """Learn what is normal, from an array `(n, ...)` of at least 2 examples; y is not read.
+
+        Args:
+            labels: array `(n,)` of what kinds the normal examples are, at least two. With them a
+                ConditionalVAE is trained. Defaults to `None`.
+
+        Raises:
+            ValueError, TypeError: x holds no numbers, NaN, infinity, or is an image beyond [0, 1];
+                or the labels do not fit.
+        """
+        self.labels_ = None
+        if labels is not None:
+            self.classes_, self.labels_ = np.unique(labels, return_inverse=True)
+            rows, kinds = np.shape(x)[0], len(self.classes_)
+            if np.shape(labels) != (rows,) or kinds < 2:
+                raise ValueError(
+                    f"labels have shape {np.shape(labels)} and {kinds} kinds; expected ({rows},), "
+                    "one for each example, of at least 2 kinds."
+                )
+        return super().fit(x)
+
     def _learn(self, x):
-        if self.criterion not in ("auto", *SCORES):
+        labels, standardised = self.labels_, self.scaler_ is not None
+        possible = SCORES if labels is None else CLASS_SCORES
+        if self.criterion not in ("auto", *possible):
             raise ValueError(
-                f"criterion is {self.criterion!r}; expected 'auto' or one of {', '.join(SCORES)}."
+                f"criterion is {self.criterion!r}; expected 'auto' or, "
+                f"{'without' if labels is None else 'with'} labels, one of {', '.join(possible)}."
             )
-        automatic = "distance_and_error" if self.scaler_ is None else "elbo"
+        automatic = "elbo" if standardised else "distance_and_error"
+        automatic = automatic if labels is None else "class_distance"
         self.criterion_ = automatic if self.criterion == "auto" else self.criterion
-        likelihood = "bernoulli" if self.scaler_ is None else "gaussian"
+        reads = labels is not None and self.criterion_ != "max_logit"
+        likelihood = "gaussian" if standardised else "bernoulli"
         with common.initial_weights_from(self.seed):
-            pair = networks.dense(x.shape[1:], self.latent_dim, self.hidden, likelihood=likelihood)
-            self.model_ = VAE(*pair, likelihood=likelihood, seed=self.seed)
+            sizes = {"hidden": self.hidden, "condition": len(self.classes_) if reads else None}
+            pair = networks.dense(x.shape[1:], self.latent_dim, likelihood=likelihood, **sizes)
+            make = ConditionalVAE if reads else VAE
+            self.model_ = make(*pair, likelihood=likelihood, seed=self.seed)
         common.compile_falling(self.model_, 2e-3, len(x), self.epochs, self.batch_size)
-        self.model_.fit(x, batch_size=self.batch_size, epochs=self.epochs, verbose=0)
-        self.latents_ = self.model_.encode(x)
-        if self.criterion_ == "both_distances":
+        condition = labels if reads else None
+        self.model_.fit(x, condition, batch_size=self.batch_size, epochs=self.epochs, verbose=0)
+        if not reads:
+            self.latents_ = self.model_.encode(x)
+        if self.criterion_ in ("both_distances", "class_distance"):
             self.examples_ = x
         if self.criterion_ == "latent_mixture":
             self.mixture_ = fitted_mixture(self.latents_, self.seed)
+        if self.criterion_ == "max_logit":
+            self.classifier_ = fitted_classifier(self.latents_, labels, seed=self.seed)
 
     def _score(self, x):
-        return SCORES[self.criterion_](self, x)
+        return (SCORES | CLASS_SCORES)[self.criterion_](self, x)
 
 
 # Classical detectors -----------------------------------------------------------------------

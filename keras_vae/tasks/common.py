@@ -24,11 +24,11 @@ def initial_weights_from(seed):
         random.setstate(before)
 
 
-def compile_falling(model, learning_rate, rows, epochs, batch_size):
+def compile_falling(model, learning_rate, rows, epochs, batch_size, loss=None):
     """Compile for one `fit` over that many rows, with a learning rate that falls to 0 (cosine)."""
     steps = epochs * math.ceil(rows / batch_size)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    model.compile(keras.optimizers.Adam(rate), steps_per_execution=16)
+    model.compile(keras.optimizers.Adam(rate), loss=loss, steps_per_execution=16)
 
 
 def check_arguments(arguments):

@@ -34,14 +34,14 @@ CLASSICAL = [ad.Neighbours, ad.PCAResidual, ad.IsolationForest, ad.OneClassSVM]
 
 @pytest.fixture(scope="module")
 def data():
-    """Digits 0 to 8 to learn from; test images, and which of them are nines."""
+    """Digits 0 to 8 to learn from; test images, which of them are nines; labels of the first."""
     (x, y), (x_test, y_test) = datasets.load_digits()
-    return x[y != 9], x_test, y_test == 9
+    return x[y != 9], x_test, y_test == 9, y[y != 9]
 
 
 @pytest.fixture(scope="module")
 def detector(data):
-    x, _, _ = data
+    x, _, _, _ = data
     detector = ad.VAEAnomalyDetector(latent_dim=8, hidden=(128,), epochs=40, batch_size=32).fit(x)
     detector.examples_ = x  # kept where the criterion needs them; here every score is tried
     return detector
@@ -51,7 +51,7 @@ def detector(data):
 
 
 def test_distance_is_to_the_nearest_others(data, detector):
-    x, x_test, _ = data
+    x, x_test, _, _ = data
     model, latents = detector.model_, detector.latents_
     distances = np.linalg.norm(model.encode(x_test)[:, None] - latents[None], axis=-1)
     expected = -np.sort(distances, axis=1)[:, :5].mean(axis=1)
@@ -65,7 +65,7 @@ def test_distance_is_to_the_nearest_others(data, detector):
 
 
 def test_errors_are_those_of_the_reconstruction(data, detector):
-    _, x, _ = data
+    _, x, _, _ = data
     gap = x - detector.model_.predict(x, verbose=0)
     squares = np.sum(gap**2, axis=(1, 2, 3))
     np.testing.assert_allclose(ad.squared_error(detector.model_, x), -squares, rtol=1e-4)
@@ -83,7 +83,7 @@ def test_errors_are_those_of_the_reconstruction(data, detector):
 
 
 def test_the_bound_is_probability_and_kl_and_lies_below_log_p(data, detector):
-    _, x, _ = data
+    _, x, _, _ = data
     model = detector.model_
     parts = ad.reconstruction_probability(model, x, 200) + ad.kl(model, x)
     bound = ad.elbo(model, x, 200)
@@ -97,14 +97,14 @@ def test_the_bound_is_probability_and_kl_and_lies_below_log_p(data, detector):
 
 
 def test_the_mixture_is_scikit_learns(data, detector):
-    _, x, _ = data
+    _, x, _, _ = data
     mixture = GaussianMixture(3, random_state=0).fit(detector.latents_)
     found = ad.latent_mixture(detector.model_, x, mixture)
     np.testing.assert_array_equal(found, mixture.score_samples(detector.model_.encode(x)))
 
 
 def test_what_compresses_to_nothing_is_not_called_normal_for_it(data, detector):
-    _, x, _ = data
+    _, x, _, _ = data
     noise = np.random.default_rng(0).uniform(size=x[:50].shape).astype("float32")
     blank = np.zeros_like(noise)
     model = detector.model_
@@ -113,9 +113,76 @@ def test_what_compresses_to_nothing_is_not_called_normal_for_it(data, detector):
     assert cost.min() > free.max() + 100  # nats: a black image is a few bytes
 
 
+@pytest.fixture(scope="module")
+def conditional(data):
+    x, _, _, _ = data
+    settings = {"latent_dim": 8, "hidden": (128,), "epochs": 40, "batch_size": 32}
+    return ad.VAEAnomalyDetector(**settings).fit(x, labels=data[3])
+
+
+def test_distance_to_a_class_is_that_to_its_examples(data, conditional):
+    x, x_test, _, labels = data
+    model = conditional.model_
+    found = ad.class_distances(model, x_test, x, labels)
+    assert found.shape == (len(x_test), 9)
+    for c in (0, 5):
+        own = x[labels == c]
+        z = model.encode(x_test, condition=np.full(len(x_test), c))
+        error = np.sum((x_test - model.decode(z, condition=np.full(len(z), c))) ** 2, (1, 2, 3))
+        latents = model.encode(own, condition=np.full(len(own), c))
+        between = np.linalg.norm(z[:, None] - latents[None], axis=-1)
+        product = error / np.sum(x_test**2, axis=(1, 2, 3))
+        product *= np.sort(between, axis=1)[:, :5].mean(axis=1)
+        product *= -ad.Neighbours(cosine=True).fit(own).score_samples(x_test)
+        np.testing.assert_allclose(found[:, c], np.log(product), atol=1e-3)
+        assert not np.allclose(found[:, c + 1], np.log(product), atol=1e-3)
+    first, second = np.sort(found, axis=1)[:, :2].T
+    score = conditional.score_samples(x_test)
+    np.testing.assert_allclose(score, 2 * second - 3 * first, rtol=1e-4)
+    bounds = ad.class_bounds(model, x_test, 9)
+    assert (
+        np.mean(found.argmin(axis=1) == bounds.argmax(axis=1)) > 0.7
+    )  # two ways to name the class of an image agree
+
+
+def test_bounds_of_the_classes_are_those_of_the_model(data, conditional):
+    _, x, _, _ = data
+    bounds = ad.class_bounds(conditional.model_, x, 9, num_samples=100)
+    condition = np.full(len(x), 3)
+    draws = [conditional.model_.elbo(x, seed=i, condition=condition) for i in range(100)]
+    np.testing.assert_allclose(bounds[:, 3], np.mean(draws, axis=0), atol=1.5)
+    assert bounds[:, 3].mean() == pytest.approx(np.mean(draws), abs=0.05)
+
+
+def test_labels_choose_the_model_and_what_it_may_be_judged_by(data):
+    x, x_test, is_nine, labels = data
+    settings = {"latent_dim": 8, "hidden": (64,), "epochs": 15, "batch_size": 32}
+    for criterion in ad.CLASS_SCORES:
+        detector = ad.VAEAnomalyDetector(criterion, **settings).fit(x, labels=labels)
+        scores = detector.score_samples(x_test)
+        assert roc_auc_score(~is_nine, scores) > 0.6
+        with pytest.raises(ValueError, match="without labels, one of squared_error"):
+            clone(detector).fit(x)
+    names = np.array(list("abcdefghi"))[labels]
+    named = clone(detector).fit(x, labels=names)
+    assert "".join(named.classes_) == "abcdefghi"
+    np.testing.assert_array_equal(named.score_samples(x_test), scores)
+    detector = ad.VAEAnomalyDetector("elbo", epochs=1, hidden=(8,))
+    for given, message in (
+        (labels, "with labels, one of class_bound, class_ratio"),
+        (labels[:5], r"labels have shape \(5,\) and .* kinds; expected"),
+        (np.zeros(len(x)), "and 1 kinds; expected"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            detector.fit(x, labels=given)
+    table = x.reshape(len(x), -1)
+    found = ad.VAEAnomalyDetector(**settings).fit(table, labels=labels)
+    assert np.isfinite(found.score_samples(x_test.reshape(len(x_test), -1))).all()
+
+
 @pytest.mark.parametrize("score", EXACT)
 def test_exact_scores_depend_on_nothing_but_the_row(score, data, detector):
-    _, x, _ = data
+    _, x, _, _ = data
     function = ad.SCORES[score]
     expected = function(detector, x)
     np.testing.assert_array_equal(function(detector, x), expected)
@@ -126,7 +193,7 @@ def test_exact_scores_depend_on_nothing_but_the_row(score, data, detector):
 
 @pytest.mark.parametrize("score", SAMPLED)
 def test_sampled_scores_are_fixed_by_the_seed_and_move_within_their_error(score, data, detector):
-    _, x, _ = data
+    _, x, _, _ = data
     function = ad.SCORES[score]
     many = copy.copy(detector).set_params(num_samples=400)
     expected = function(many, x)
@@ -140,7 +207,7 @@ def test_sampled_scores_are_fixed_by_the_seed_and_move_within_their_error(score,
 
 
 def test_contamination_moves_the_threshold_and_not_the_ranking(data):
-    x, x_test, _ = data
+    x, x_test, _, _ = data
     for detector in (ad.VAEAnomalyDetector(epochs=1, hidden=(8,)), *(make() for make in CLASSICAL)):
         scores = []
         for contamination in (0.05, 0.2):
@@ -156,7 +223,7 @@ def test_contamination_moves_the_threshold_and_not_the_ranking(data):
 
 
 def test_a_digit_that_was_never_trained_is_found(data, detector):
-    _, x, is_nine = data
+    _, x, is_nine, _ = data
     assert roc_auc_score(~is_nine, detector.score_samples(x)) > 0.85
     for make in CLASSICAL:
         found = make().fit(data[0]).score_samples(x)
@@ -175,7 +242,7 @@ def test_a_table_is_standardised():
 
 
 def test_in_a_pipeline_and_in_a_search(data):
-    x, x_test, is_nine = data
+    x, x_test, is_nine, _ = data
     pipeline = make_pipeline(
         FunctionTransformer(lambda x: x[:, ::2, ::2]), ad.VAEAnomalyDetector(epochs=1, hidden=(8,))
     )
@@ -193,7 +260,7 @@ def test_in_a_pipeline_and_in_a_search(data):
 
 
 def test_detectors_are_cloned_copied_and_pickled(data, detector):
-    x, x_test, _ = data
+    x, x_test, _, _ = data
     for fitted in (detector, *(make().fit(x) for make in CLASSICAL)):
         assert not any(name.endswith("_") for name in vars(clone(fitted)))
         expected = fitted.score_samples(x_test)
@@ -203,7 +270,7 @@ def test_detectors_are_cloned_copied_and_pickled(data, detector):
 
 
 def test_the_seed_fixes_the_training(data):
-    x, x_test, _ = data
+    x, x_test, _, _ = data
     found = [
         ad.VAEAnomalyDetector(epochs=1, hidden=(8,), seed=seed).fit(x).score_samples(x_test)
         for seed in (1, 1, 2)
@@ -227,7 +294,7 @@ def test_constant_images_give_finite_scores(value):
 
 
 def test_a_single_example_is_scored(data, detector):
-    _, x, _ = data
+    _, x, _, _ = data
     assert detector.score_samples(x[:1]).shape == (1,)
     with pytest.raises(ValueError, match="minimum of 2 is required"):
         ad.VAEAnomalyDetector().fit(x[:1])
@@ -260,9 +327,9 @@ def test_bad_input_gets_a_sentence(call, error, message, data):
 
 
 def test_wrong_arguments_get_a_sentence(data):
-    x, _, _ = data
+    x, _, _, _ = data
     for arguments, message in (
-        ({"criterion": "mse"}, "criterion is 'mse'; expected 'auto' or one of squared_error"),
+        ({"criterion": "mse"}, "criterion is 'mse'; expected 'auto' or, without labels, one of"),
         ({"epochs": 0}, "epochs is 0"),
         ({"neighbours": 0}, "neighbours is 0"),
         ({"num_samples": 0}, "num_samples is 0"),

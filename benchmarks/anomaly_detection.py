@@ -1,0 +1,139 @@
+"""Every score, every digit, both protocols, several seeds: which detector finds what.
+
+    python benchmarks/anomaly_detection.py                           # MNIST
+    python benchmarks/anomaly_detection.py --dataset fashion_mnist   # the same settings
+    python benchmarks/anomaly_detection.py --tables                  # three tables of scikit-learn
+
+Protocols, never mixed: `nine` (one kind is the anomaly, nine are normal) and `one` (one kind is
+normal). For each a score is chosen once: by the mean AUROC over the stand-ins 0, 4 and 7 as the odd
+kind, on the last 10,000 images of the training set, with models trained on the others. Then models
+are trained anew for every kind, and tested on the test set; the table has every score.
+
+A run takes hours. What is measured is kept as it goes in `results/anomaly_detection_<dataset>.json`
+and not measured again; `--anew` begins anew.
+"""
+
+import argparse
+import functools
+import pathlib
+
+import numpy as np
+from sklearn import datasets as tables
+from sklearn.base import clone
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.model_selection import train_test_split
+
+from keras_vae import datasets, results
+from keras_vae.tasks import anomaly_detection as ad
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+NETWORK = {"latent_dim": 32, "hidden": (400, 400), "batch_size": 128}
+EPOCHS = {"nine": 8, "one": 40}
+STAND_INS = (0, 4, 7)
+CLASSICAL = {
+    "neighbours": ad.Neighbours(),
+    "cosine_neighbours": ad.Neighbours(cosine=True),
+    "pca": ad.PCAResidual(),
+    "isolation_forest": ad.IsolationForest(),
+    "one_class_svm": ad.OneClassSVM(),
+}
+
+
+def scores_of(detector, normal, labels):
+    """Each score as a function of x, of one model; those that read labels, where there are any."""
+    detector.fit(normal)
+    detector.examples_ = normal
+    detector.mixture_ = ad.fitted_mixture(detector.latents_, detector.seed)
+    scores = {name: functools.partial(score, detector) for name, score in ad.SCORES.items()}
+    if labels is not None:
+        conditional = clone(detector).fit(normal, labels=labels)
+        judged = {name: functools.partial(s, conditional) for name, s in ad.CLASS_SCORES.items()}
+        detector.classifier_ = ad.fitted_classifier(detector.latents_, conditional.labels_)
+        scores |= judged | {"max_logit": functools.partial(ad.CLASS_SCORES["max_logit"], detector)}
+    return scores
+
+
+def measured(score, is_normal):
+    """AUROC and average precision, anomalies being what is to be found."""
+    return {
+        "auroc": round(float(roc_auc_score(is_normal, score)), 4),
+        "average_precision": round(float(average_precision_score(~is_normal, -score)), 4),
+    }
+
+
+def run(protocol, kind, train, test, seed, classical):
+    """Every score with one kind as the odd one: a dict by its name."""
+    (x, y), (x_test, y_test) = train, test
+    keep, is_normal = (
+        (y != kind, y_test != kind) if protocol == "nine" else (y == kind, y_test == kind)
+    )
+    normal, labels = x[keep], y[keep] if protocol == "nine" else None
+    detector = ad.VAEAnomalyDetector(epochs=EPOCHS[protocol], seed=seed, **NETWORK)
+    functions = scores_of(detector, normal, labels)
+    if classical:
+        functions |= {name: d.fit(normal).score_samples for name, d in CLASSICAL.items()}
+    return {name: measured(function(x_test), is_normal) for name, function in functions.items()}
+
+
+def images(name, seeds, path, anew):
+    train, test = getattr(datasets, f"load_{name}")()
+    part = [a[:-10_000] for a in train], [a[-10_000:] for a in train]
+    record = {"chosen_on": {}, "tested": {}}
+    if path.exists() and not anew:
+        record = results.read(path)["results"]
+
+    def keep(place, key, *arguments):
+        if key not in record[place]:
+            record[place][key] = run(*arguments)
+            settings = {name: list(v) if isinstance(v, tuple) else v for name, v in NETWORK.items()}
+            results.write(
+                path, record, dataset=name, seed=list(range(seeds)), epochs=EPOCHS, **settings
+            )
+            best = max(record[place][key].items(), key=lambda item: item[1]["auroc"])
+            print(f"{place} {key}: best {best[0]} {best[1]['auroc']:.3f}", flush=True)
+
+    for protocol in EPOCHS:
+        for kind in STAND_INS:
+            keep("chosen_on", f"{protocol}_{kind}", protocol, kind, *part, 0, False)
+    for seed in range(seeds):
+        for protocol in EPOCHS:
+            for kind in range(10):
+                key = f"{protocol}_{kind}_{seed}"
+                keep("tested", key, protocol, kind, train, test, seed, seed == 0)
+
+
+def of_tables(seeds, path):
+    """Each class in turn as normal: half of it to learn from, the other half to test on."""
+    record = {}
+    for name in ("breast_cancer", "wine", "digits"):
+        x, y = getattr(tables, f"load_{name}")(return_X_y=True)
+        for kind in np.unique(y):
+            for seed in range(seeds):
+                normal, other = train_test_split(x[y == kind], test_size=0.5, random_state=seed)
+                given = np.concatenate([other, x[y != kind]])
+                is_normal = np.arange(len(given)) < len(other)
+                small = {"latent_dim": 8, "hidden": (64,), "epochs": 100, "batch_size": 32}
+                detectors = {"elbo": ad.VAEAnomalyDetector(seed=seed, **small), **CLASSICAL}
+                for score, detector in detectors.items():
+                    found = measured(detector.fit(normal).score_samples(given), is_normal)
+                    record.setdefault(f"{name}_{kind}", {}).setdefault(score, []).append(found)
+            means = {
+                score: np.mean([found["auroc"] for found in each])
+                for score, each in record[f"{name}_{kind}"].items()
+            }
+            print(name, kind, *(f"{score} {mean:.3f}" for score, mean in means.items()), flush=True)
+    results.write(path, record, seed=list(range(seeds)), **small | {"hidden": [64]})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Anomaly detection: every score, every digit")
+    parser.add_argument("--dataset", choices=("mnist", "fashion_mnist"), default="mnist")
+    parser.add_argument("--tables", action="store_true", help="tables in place of images")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--anew", action="store_true", help="measure again what is kept")
+    given = parser.parse_args()
+    if given.tables:
+        of_tables(given.seeds, RESULTS / "anomaly_detection_tables.json")
+    else:
+        path = RESULTS / f"anomaly_detection_{given.dataset}.json"
+        images(given.dataset, given.seeds, path, given.anew)
