@@ -25,6 +25,7 @@ from sklearn.model_selection import train_test_split
 
 from keras_vae import datasets, results
 from keras_vae.tasks import anomaly_detection as ad
+from keras_vae.tasks import anomaly_scores
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 NETWORK = {"latent_dim": 32, "hidden": (400, 400), "batch_size": 128}
@@ -43,12 +44,14 @@ def scores_of(detector, normal, labels):
     """Each score as a function of x, of one model; those that read labels, where there are any."""
     detector.fit(normal)
     detector.examples_ = normal
-    detector.mixture_ = ad.fitted_mixture(detector.latents_, detector.seed)
+    detector.mixture_ = anomaly_scores.fitted_mixture(detector.latents_, detector.seed)
     scores = {name: functools.partial(score, detector) for name, score in ad.SCORES.items()}
     if labels is not None:
         conditional = clone(detector).fit(normal, labels=labels)
         judged = {name: functools.partial(s, conditional) for name, s in ad.CLASS_SCORES.items()}
-        detector.classifier_ = ad.fitted_classifier(detector.latents_, conditional.labels_)
+        detector.classifier_ = anomaly_scores.fitted_classifier(
+            detector.latents_, conditional.labels_
+        )
         scores |= judged | {"max_logit": functools.partial(ad.CLASS_SCORES["max_logit"], detector)}
     return scores
 

@@ -32,6 +32,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from keras_vae import datasets, plotting
 from keras_vae.tasks import anomaly_detection as ad
+from keras_vae.tasks import anomaly_scores
 
 DATASETS = {
     "digits": {
@@ -144,7 +145,7 @@ show(figure, "05_error_and_roc")
 # %% [markdown]
 # ## Other scores
 #
-# Of the same model, as plain functions:
+# Of the same model, as plain functions of `anomaly_scores`:
 #
 # - the error relative to the energy of the image, $\|x - \hat x\|^2 / \|x\|^2$
 # - the reconstruction probability, $E_{q(z|x)} \log p(x|z)$ (An and Cho 2015), the bound, and
@@ -181,17 +182,19 @@ NAMES = {
 def all_scores(vae, normal, x):
     latents = vae.encode(normal)
     scores = {
-        "squared_error": ad.squared_error(vae, x),
-        "relative_error": ad.relative_error(vae, x),
-        "reconstruction_probability": ad.reconstruction_probability(vae, x),
-        "elbo": ad.elbo(vae, x),
+        "squared_error": anomaly_scores.squared_error(vae, x),
+        "relative_error": anomaly_scores.relative_error(vae, x),
+        "reconstruction_probability": anomaly_scores.reconstruction_probability(vae, x),
+        "elbo": anomaly_scores.elbo(vae, x),
         "log_likelihood": vae.log_likelihood(x, 50, seed=0),
-        "kl": ad.kl(vae, x),
-        "corrected_elbo": ad.corrected_elbo(vae, x),
-        "latent_distance": ad.latent_distance(vae, x, latents),
-        "latent_mixture": ad.latent_mixture(vae, x, ad.fitted_mixture(latents)),
-        "distance_and_error": ad.distance_and_error(vae, x, latents),
-        "both_distances": ad.both_distances(vae, x, latents, normal),
+        "kl": anomaly_scores.kl(vae, x),
+        "corrected_elbo": anomaly_scores.corrected_elbo(vae, x),
+        "latent_distance": anomaly_scores.latent_distance(vae, x, latents),
+        "latent_mixture": anomaly_scores.latent_mixture(
+            vae, x, anomaly_scores.fitted_mixture(latents)
+        ),
+        "distance_and_error": anomaly_scores.distance_and_error(vae, x, latents),
+        "both_distances": anomaly_scores.both_distances(vae, x, latents, normal),
     }
     classical = {
         "neighbours": ad.Neighbours(),
@@ -257,7 +260,7 @@ for kind in kinds:
         ad.VAEAnomalyDetector(name, **given).fit(x_train[keep], labels=y_train[keep])
         for name in ("class_distance", "max_logit")
     )
-    bounds = np.sort(ad.class_bounds(near.model_, x_test, 9), axis=1)
+    bounds = np.sort(anomaly_scores.class_bounds(near.model_, x_test, 9), axis=1)
     scores = {
         "class_bound": bounds[:, -1],
         "class_ratio": bounds[:, -1] - bounds[:, -2],

@@ -4,28 +4,20 @@
     detector.score_samples(x)                   # higher = more normal
     detector.predict(x)                         # 1 normal, -1 anomalous
 
-    relative_error(vae, x)                      # the same scores, of a model trained already
-    latent_distance(vae, x, vae.encode(x_normal))
-
 `VAEAnomalyDetector` and the classical detectors below have scikit-learn's outlier interface.
 Images `(n, height, width[, channels])` are in [0, 1]; tables `(n, features)` may hold any numbers
-and are standardised. Every score is higher where x is more normal; the same x gives the same bits.
+and are standardised. Of a model that is trained already, the same scores are plain functions:
+`anomaly_scores`.
 """
 
-import zlib
-
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import ops
-from sklearn import decomposition, ensemble, neighbors, preprocessing, svm
+from sklearn import decomposition, ensemble, preprocessing, svm
 from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from keras_vae import batching, networks
-from keras_vae.distributions import kl_divergence
+from keras_vae import networks
 from keras_vae.models import VAE, ConditionalVAE
+from keras_vae.tasks import anomaly_scores as scores
 from keras_vae.tasks import common
 from keras_vae.tasks.noise import checked_clean
 
@@ -37,257 +29,39 @@ __all__ = [
     "OneClassSVM",
     "PCAResidual",
     "VAEAnomalyDetector",
-    "both_distances",
-    "class_bounds",
-    "class_distance",
-    "class_distances",
-    "corrected_elbo",
-    "distance_and_error",
-    "elbo",
-    "fitted_classifier",
-    "fitted_mixture",
-    "kl",
-    "latent_distance",
-    "latent_mixture",
-    "max_logit",
-    "reconstruction_probability",
-    "relative_error",
-    "squared_error",
 ]
 
-_LEAST = 1e-12  # of what a logarithm is taken of
-
-
-# Scores of a trained model -----------------------------------------------------------------
-
-
-def squared_error(model, x):
-    """-|x - x_hat|^2, x_hat the reconstruction at the mean of q(z|x): the Report's (row A5).
-
-    Simple drawings are reconstructed well, seen or not: a 1 that was never trained passes for more
-    normal than what was.
-    """
-    return -_squares(x - model.decode(model.encode(x)))
-
-
-def relative_error(model, x):
-    """-|x - x_hat|^2 / |x|^2: the share of its energy that x loses."""
-    return squared_error(model, x) / np.maximum(_squares(x), _LEAST)
-
-
-def reconstruction_probability(model, x, num_samples=16, seed=0):
-    """E_q(z|x)[log p(x|z)] in nats, the mean over `num_samples` draws of z (An and Cho 2015)."""
-    return _terms(model, x, num_samples, seed)[:, 0]
-
-
-def kl(model, x):
-    """-KL(q(z|x) || p(z)) in nats: how far from the prior the latents lie."""
-    return -_terms(model, x, 1, 0)[:, 1]
-
-
-def elbo(model, x, num_samples=16, seed=0, condition=None):
-    """The bound on log p(x) in nats, the mean over `num_samples` draws of z."""
-    probability, divergence = _terms(model, x, num_samples, seed, condition).T
-    return probability - divergence
-
-
-def corrected_elbo(model, x, num_samples=16, seed=0):
-    """The bound, and what x costs when it is compressed, in nats (Serra 2020): for images.
-
-    What is simple is likely under any model. The compressed size, of 8-bit values, says how simple.
-    """
-    sizes = [len(zlib.compress(np.uint8(255 * image).tobytes(), 9)) for image in x]
-    return elbo(model, x, num_samples, seed) + 8 * np.log(2) * np.array(sizes)
-
-
-def latent_distance(model, x, latents, neighbours=5):
-    """Minus the mean distance to the nearest of the normal examples' latents, `encode(x_normal)`.
-
-    An example is no neighbour of its own: one that lies on x is left out.
-    """
-    return -_mean_distance(model.encode(x), latents, neighbours)
-
-
-def latent_mixture(model, x, mixture):
-    """log density of the latents under a mixture of normals that was fitted to normal examples'.
-
-    Args:
-        mixture: sklearn.mixture.GaussianMixture, fitted to `model.encode(x_normal)`.
-    """
-    return mixture.score_samples(model.encode(x))
-
-
-def fitted_mixture(latents, seed=0):
-    """A mixture of up to 10 normals, fitted to latents `(n, latent_dim)`, for `latent_mixture`."""
-    components = min(10, len(latents) // 10 + 1)
-    return GaussianMixture(components, reg_covar=1e-3, random_state=seed).fit(latents)
-
-
-def distance_and_error(model, x, latents, neighbours=5):
-    """-log(distance to the nearest latents * what the reconstruction lacks).
-
-    What lies on the manifold of the normal data and among its examples has little of both: the
-    first knows where examples are and not what the decoder cannot draw, the second the reverse.
-    """
-    distance = -latent_distance(model, x, latents, neighbours)
-    error = -relative_error(model, x)
-    return -np.log(np.maximum(distance, _LEAST)) - np.log(np.maximum(error, _LEAST)) / 2
-
-
-def both_distances(model, x, latents, normal, neighbours=5):
-    """-log(distance to the nearest latents * distance to the nearest data), of normal examples.
-
-    In the data it is the distance of directions, |x/|x| - y/|y||, which the strength of a stroke
-    does not change. Pixels know what the code forgot, latents what an image shows.
-
-    Args:
-        latents: array `(m, latent_dim)`, `encode(normal)`.
-        normal: array `(m, ...)`.
-    """
-    data = _mean_distance(_directions(x), _directions(normal), neighbours)
-    distance = -latent_distance(model, x, latents, neighbours)
-    return -np.log(np.maximum(distance, _LEAST)) - np.log(np.maximum(data, _LEAST))
-
-
-# Where the normal examples have labels ------------------------------------------------------
-
-
-def class_bounds(model, x, classes, num_samples=4, seed=0):
-    """The bound on log p(x|c) in nats for each class c, `(n, classes)`, by a ConditionalVAE.
-
-    Their largest is a score, and so is what it has over the second.
-    """
-    conditions = [np.full(len(x), c) for c in range(classes)]
-    return np.stack([elbo(model, x, num_samples, seed, c) for c in conditions], axis=1)
-
-
-def class_distances(model, x, normal, labels, neighbours=5):
-    """log(relative error * latent distance * data distance) to each class, `(n, classes)`.
-
-    As in `distance_and_error` and `both_distances`, x being encoded and decoded as one of the class
-    and compared with the normal examples of that class.
-
-    Args:
-        model: ConditionalVAE of labels.
-        normal: array `(m, ...)`.
-        labels: int array `(m,)`, from 0.
-    """
-    energy, columns = np.maximum(_squares(x), _LEAST), []
-    for c in range(labels.max() + 1):
-        examples, condition = normal[labels == c], np.full(len(x), c)
-        z = model.encode(x, condition=condition)
-        latents = model.encode(examples, condition=np.full(len(examples), c))
-        factors = (
-            _squares(x - model.decode(z, condition=condition)) / energy,
-            _mean_distance(z, latents, neighbours),
-            _mean_distance(_directions(x), _directions(examples), neighbours),
-        )
-        columns.append(sum(np.log(np.maximum(factor, _LEAST)) for factor in factors))
-    return np.stack(columns, axis=1)
-
-
-def class_distance(model, x, normal, labels, neighbours=5):
-    """-(d1 + 2 (d1 - d2)), d1 and d2 the two least of `class_distances`.
-
-    Normal is what is near to a class, and much nearer to it than to the next.
-    """
-    d1, d2 = np.sort(class_distances(model, x, normal, labels, neighbours), axis=1)[:, :2].T
-    return -(d1 + 2 * (d1 - d2))
-
-
-def max_logit(model, x, classifier):
-    """The largest logit that a classifier gives to the latents of x (Hendrycks 2022).
-
-    Args:
-        classifier: keras.Model, latents `(batch, latent_dim)` to logits, as `fitted_classifier`
-            gives it.
-    """
-    return classifier.predict(model.encode(x), 4096, verbose=0).max(axis=1)
-
-
-def fitted_classifier(latents, labels, epochs=10, seed=0):
-    """A network of one hidden layer, trained to tell the labels, an int array from 0."""
-    with common.initial_weights_from(seed):
-        classifier = keras.Sequential(
-            [
-                keras.Input(latents.shape[1:]),
-                keras.layers.Dense(512, activation="relu"),
-                keras.layers.Dropout(0.5, seed=seed),
-                keras.layers.Dense(int(labels.max()) + 1),
-            ]
-        )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    common.compile_falling(classifier, 1e-3, len(latents), epochs, 128, loss)
-    data = batching.batches((latents, labels), 128, seed)
-    classifier.fit(data, epochs=epochs, shuffle=False, verbose=0)
-    return classifier
-
-
 SCORES = {
-    "squared_error": lambda d, x: squared_error(d.model_, x),
-    "relative_error": lambda d, x: relative_error(d.model_, x),
-    "reconstruction_probability": lambda d, x: reconstruction_probability(
+    "squared_error": lambda d, x: scores.squared_error(d.model_, x),
+    "relative_error": lambda d, x: scores.relative_error(d.model_, x),
+    "reconstruction_probability": lambda d, x: scores.reconstruction_probability(
         d.model_, x, d.num_samples, d.seed
     ),
-    "elbo": lambda d, x: elbo(d.model_, x, d.num_samples, d.seed),
+    "elbo": lambda d, x: scores.elbo(d.model_, x, d.num_samples, d.seed),
     "log_likelihood": lambda d, x: d.model_.log_likelihood(x, d.num_samples, d.seed),
-    "kl": lambda d, x: kl(d.model_, x),
-    "corrected_elbo": lambda d, x: corrected_elbo(d.model_, x, d.num_samples, d.seed),
-    "latent_distance": lambda d, x: latent_distance(d.model_, x, d.latents_, d.neighbours),
-    "latent_mixture": lambda d, x: latent_mixture(d.model_, x, d.mixture_),
-    "distance_and_error": lambda d, x: distance_and_error(d.model_, x, d.latents_, d.neighbours),
-    "both_distances": lambda d, x: both_distances(
+    "kl": lambda d, x: scores.kl(d.model_, x),
+    "corrected_elbo": lambda d, x: scores.corrected_elbo(d.model_, x, d.num_samples, d.seed),
+    "latent_distance": lambda d, x: scores.latent_distance(d.model_, x, d.latents_, d.neighbours),
+    "latent_mixture": lambda d, x: scores.latent_mixture(d.model_, x, d.mixture_),
+    "distance_and_error": lambda d, x: scores.distance_and_error(
+        d.model_, x, d.latents_, d.neighbours
+    ),
+    "both_distances": lambda d, x: scores.both_distances(
         d.model_, x, d.latents_, d.examples_, d.neighbours
     ),
 }
 CLASS_SCORES = {  # of a detector that was fitted with labels
     "class_bound": lambda d, x: _class_bounds(d, x)[:, -1],
     "class_ratio": lambda d, x: _class_bounds(d, x)[:, -1] - _class_bounds(d, x)[:, -2],
-    "class_distance": lambda d, x: class_distance(
+    "class_distance": lambda d, x: scores.class_distance(
         d.model_, x, d.examples_, d.labels_, d.neighbours
     ),
-    "max_logit": lambda d, x: max_logit(d.model_, x, d.classifier_),
+    "max_logit": lambda d, x: scores.max_logit(d.model_, x, d.classifier_),
 }
 
 
 def _class_bounds(d, x):
-    return np.sort(class_bounds(d.model_, x, len(d.classes_), seed=d.seed), axis=1)
-
-
-def _squares(x):
-    return np.sum(np.square(x), axis=tuple(range(1, np.ndim(x))))
-
-
-def _directions(x):
-    return preprocessing.normalize(x.reshape(len(x), -1))
-
-
-def _mean_distance(points, to, neighbours):
-    nearest = neighbors.NearestNeighbors(
-        n_neighbors=min(neighbours + 1, len(to)), algorithm="brute"
-    )
-    distances = nearest.fit(to).kneighbors(points)[0]
-    itself = distances[:, 0] < 1e-4 * distances[:, -1]
-    return np.where(itself, distances[:, 1:].mean(axis=1), distances[:, :-1].mean(axis=1))
-
-
-def _terms(model, x, num_samples, seed, condition=None):
-    """E_q[log p(x|z)] and KL(q(z|x) || p(z)) of each row, `(n, 2)`."""
-
-    def terms(samples, x, condition=None):
-        q, p = model.posterior(x, condition), model.prior(condition)
-
-        def log_prob():
-            z = model.sampling((q.mean, q.log_var))
-            return model.likelihood(z, condition).log_prob(x)
-
-        probability = tf.reduce_mean(model.over_samples(log_prob, samples), axis=0)
-        divergence = kl_divergence(q, p, model.sampling((q.mean, q.log_var)))
-        return ops.stack([probability, ops.sum(divergence, axis=1)], axis=1)
-
-    model.encode(x[:1], condition=None if condition is None else condition[:1])
-    numbers = [np.array(num_samples)]
-    return model.over_rows("anomaly terms", terms, x, condition, seed=seed, numbers=numbers)
+    return np.sort(scores.class_bounds(d.model_, x, len(d.classes_), seed=d.seed), axis=1)
 
 
 # Detectors ---------------------------------------------------------------------------------
@@ -444,9 +218,9 @@ class VAEAnomalyDetector(Detector):
         if self.criterion_ in ("both_distances", "class_distance"):
             self.examples_ = x
         if self.criterion_ == "latent_mixture":
-            self.mixture_ = fitted_mixture(self.latents_, self.seed)
+            self.mixture_ = scores.fitted_mixture(self.latents_, self.seed)
         if self.criterion_ == "max_logit":
-            self.classifier_ = fitted_classifier(self.latents_, labels, seed=self.seed)
+            self.classifier_ = scores.fitted_classifier(self.latents_, labels, seed=self.seed)
 
     def _score(self, x):
         return (SCORES | CLASS_SCORES)[self.criterion_](self, x)
@@ -474,10 +248,10 @@ class Neighbours(Detector):
         self.examples_ = self._rows(x)
 
     def _score(self, x):
-        return -_mean_distance(self._rows(x), self.examples_, self.neighbours)
+        return -scores.mean_distance(self._rows(x), self.examples_, self.neighbours)
 
     def _rows(self, x):
-        return _directions(x) if self.cosine else x.reshape(len(x), -1)
+        return scores.directions(x) if self.cosine else x.reshape(len(x), -1)
 
 
 class PCAResidual(Detector):
@@ -500,7 +274,7 @@ class PCAResidual(Detector):
 
     def _score(self, x):
         rows = x.reshape(len(x), -1)
-        return -_squares(rows - self.pca_.inverse_transform(self.pca_.transform(rows)))
+        return -scores.squares(rows - self.pca_.inverse_transform(self.pca_.transform(rows)))
 
 
 class IsolationForest(Detector):

@@ -23,6 +23,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from keras_vae import datasets
 from keras_vae.tasks import anomaly_detection as ad
+from keras_vae.tasks import anomaly_scores
 
 EXACT = [
     *("squared_error", "relative_error", "kl"),
@@ -55,51 +56,59 @@ def test_distance_is_to_the_nearest_others(data, detector):
     model, latents = detector.model_, detector.latents_
     distances = np.linalg.norm(model.encode(x_test)[:, None] - latents[None], axis=-1)
     expected = -np.sort(distances, axis=1)[:, :5].mean(axis=1)
-    found = ad.latent_distance(model, x_test, latents)
+    found = anomaly_scores.latent_distance(model, x_test, latents)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
-    assert not np.allclose(ad.latent_distance(model, x_test, latents, neighbours=6), expected)
+    assert not np.allclose(
+        anomaly_scores.latent_distance(model, x_test, latents, neighbours=6), expected
+    )
     own = np.linalg.norm(latents[:, None] - latents[None], axis=-1)
     np.fill_diagonal(own, np.inf)  # what was learned from is scored as if it had not been
     expected = -np.sort(own, axis=1)[:, :5].mean(axis=1)
-    np.testing.assert_allclose(ad.latent_distance(model, x, latents), expected, rtol=1e-3)
+    np.testing.assert_allclose(
+        anomaly_scores.latent_distance(model, x, latents), expected, rtol=1e-3
+    )
 
 
 def test_errors_are_those_of_the_reconstruction(data, detector):
     _, x, _, _ = data
     gap = x - detector.model_.predict(x, verbose=0)
     squares = np.sum(gap**2, axis=(1, 2, 3))
-    np.testing.assert_allclose(ad.squared_error(detector.model_, x), -squares, rtol=1e-4)
+    np.testing.assert_allclose(
+        anomaly_scores.squared_error(detector.model_, x), -squares, rtol=1e-4
+    )
     energy = np.sum(x**2, axis=(1, 2, 3))
-    np.testing.assert_allclose(ad.relative_error(detector.model_, x), -squares / energy, rtol=1e-4)
-    distance = -ad.latent_distance(detector.model_, x, detector.latents_)
+    np.testing.assert_allclose(
+        anomaly_scores.relative_error(detector.model_, x), -squares / energy, rtol=1e-4
+    )
+    distance = -anomaly_scores.latent_distance(detector.model_, x, detector.latents_)
     both = -np.log(distance * np.sqrt(squares / energy))
     np.testing.assert_allclose(detector.score_samples(x), both, rtol=1e-3)
     normal, rows = (a.reshape(len(a), -1) for a in (data[0], x))
     cosine = -ad.Neighbours(cosine=True).fit(data[0]).score_samples(x)
     angles = np.sort(cosine_distances(rows, normal), axis=1)[:, :5]
     np.testing.assert_allclose(cosine, np.sqrt(2 * angles).mean(axis=1), rtol=1e-4)
-    found = ad.both_distances(detector.model_, x, detector.latents_, data[0])
+    found = anomaly_scores.both_distances(detector.model_, x, detector.latents_, data[0])
     np.testing.assert_allclose(found, -np.log(distance * cosine), rtol=1e-3)
 
 
 def test_the_bound_is_probability_and_kl_and_lies_below_log_p(data, detector):
     _, x, _, _ = data
     model = detector.model_
-    parts = ad.reconstruction_probability(model, x, 200) + ad.kl(model, x)
-    bound = ad.elbo(model, x, 200)
+    parts = anomaly_scores.reconstruction_probability(model, x, 200) + anomaly_scores.kl(model, x)
+    bound = anomaly_scores.elbo(model, x, 200)
     np.testing.assert_allclose(bound, parts, rtol=1e-4)
     draws = np.mean([model.elbo(x, seed=i) for i in range(200)], axis=0)
     np.testing.assert_allclose(bound, draws, atol=1.0)
     assert bound.mean() == pytest.approx(draws.mean(), abs=0.05)
     assert (model.log_likelihood(x, 200, seed=0) > bound - 0.5).all()
     assert model.log_likelihood(x, 200, seed=0).mean() > bound.mean() + 0.1
-    assert ad.kl(model, x).max() < 0
+    assert anomaly_scores.kl(model, x).max() < 0
 
 
 def test_the_mixture_is_scikit_learns(data, detector):
     _, x, _, _ = data
     mixture = GaussianMixture(3, random_state=0).fit(detector.latents_)
-    found = ad.latent_mixture(detector.model_, x, mixture)
+    found = anomaly_scores.latent_mixture(detector.model_, x, mixture)
     np.testing.assert_array_equal(found, mixture.score_samples(detector.model_.encode(x)))
 
 
@@ -108,8 +117,8 @@ def test_what_compresses_to_nothing_is_not_called_normal_for_it(data, detector):
     noise = np.random.default_rng(0).uniform(size=x[:50].shape).astype("float32")
     blank = np.zeros_like(noise)
     model = detector.model_
-    cost = ad.corrected_elbo(model, noise) - ad.elbo(model, noise)
-    free = ad.corrected_elbo(model, blank) - ad.elbo(model, blank)
+    cost = anomaly_scores.corrected_elbo(model, noise) - anomaly_scores.elbo(model, noise)
+    free = anomaly_scores.corrected_elbo(model, blank) - anomaly_scores.elbo(model, blank)
     assert cost.min() > free.max() + 100  # nats: a black image is a few bytes
 
 
@@ -123,7 +132,7 @@ def conditional(data):
 def test_distance_to_a_class_is_that_to_its_examples(data, conditional):
     x, x_test, _, labels = data
     model = conditional.model_
-    found = ad.class_distances(model, x_test, x, labels)
+    found = anomaly_scores.class_distances(model, x_test, x, labels)
     assert found.shape == (len(x_test), 9)
     for c in (0, 5):
         own = x[labels == c]
@@ -139,7 +148,7 @@ def test_distance_to_a_class_is_that_to_its_examples(data, conditional):
     first, second = np.sort(found, axis=1)[:, :2].T
     score = conditional.score_samples(x_test)
     np.testing.assert_allclose(score, 2 * second - 3 * first, rtol=1e-4)
-    bounds = ad.class_bounds(model, x_test, 9)
+    bounds = anomaly_scores.class_bounds(model, x_test, 9)
     assert (
         np.mean(found.argmin(axis=1) == bounds.argmax(axis=1)) > 0.7
     )  # two ways to name the class of an image agree
@@ -147,7 +156,7 @@ def test_distance_to_a_class_is_that_to_its_examples(data, conditional):
 
 def test_bounds_of_the_classes_are_those_of_the_model(data, conditional):
     _, x, _, _ = data
-    bounds = ad.class_bounds(conditional.model_, x, 9, num_samples=100)
+    bounds = anomaly_scores.class_bounds(conditional.model_, x, 9, num_samples=100)
     condition = np.full(len(x), 3)
     draws = [conditional.model_.elbo(x, seed=i, condition=condition) for i in range(100)]
     np.testing.assert_allclose(bounds[:, 3], np.mean(draws, axis=0), atol=1.5)
@@ -285,7 +294,7 @@ def test_constant_images_give_finite_scores(value):
     x = np.full((40, 8, 8, 1), value, "float32")
     other = np.random.default_rng(0).uniform(size=x.shape).astype("float32")
     detector = ad.VAEAnomalyDetector(latent_dim=2, hidden=(8,), epochs=3).fit(x)
-    detector.examples_, detector.mixture_ = x, ad.fitted_mixture(detector.latents_)
+    detector.examples_, detector.mixture_ = x, anomaly_scores.fitted_mixture(detector.latents_)
     for name, function in ad.SCORES.items():
         assert np.isfinite(function(detector, np.concatenate([x, other]))).all(), name
     for fitted in (detector, *(make().fit(x) for make in CLASSICAL)):
