@@ -6,20 +6,28 @@ from sklearn.utils.estimator_checks import check_estimator
 from keras_vae.tasks import anomaly_detection as ad
 
 pytestmark = pytest.mark.slow
-DETECTORS = [
-    ad.VAEAnomalyDetector(epochs=1, hidden=(8,)),
-    ad.Neighbours(),
-    ad.PCAResidual(),
-    ad.IsolationForest(),
-    ad.OneClassSVM(),
-]
+
+# The bound, which judges tables, is estimated with draws that belong to a row's place among all.
+SAMPLED = {"check_methods_sample_order_invariance", "check_methods_subset_invariance"}
+DETECTORS = {
+    "exact": (ad.VAEAnomalyDetector("squared_error", epochs=1, hidden=(8,)), set()),
+    "distances": (ad.VAEAnomalyDetector("distance_and_error", epochs=1, hidden=(8,)), set()),
+    "sampled": (ad.VAEAnomalyDetector(epochs=1, hidden=(8,)), SAMPLED),
+    "neighbours": (ad.Neighbours(), set()),
+    "pca": (ad.PCAResidual(), set()),
+    "forest": (ad.IsolationForest(), set()),
+    "svm": (ad.OneClassSVM(), set()),
+}
 
 
-@pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: type(detector).__name__)
-def test_scikit_learns_checks_pass(detector):
+@pytest.mark.parametrize("name", DETECTORS)
+def test_scikit_learns_checks_pass(name):
+    detector, exceptions = DETECTORS[name]
     results = check_estimator(detector, on_fail=None, on_skip=None)
     failed = {
-        r["check_name"]: str(r["exception"])[:500] for r in results if r["status"] == "failed"
+        result["check_name"]: str(result["exception"])[:500]
+        for result in results
+        if result["status"] == "failed"
     }
-    assert failed == {}
+    assert failed.keys() == exceptions, failed
     assert sum(result["status"] == "passed" for result in results) > 30
