@@ -30,6 +30,7 @@ from keras_vae.tasks import anomaly_scores
 RESULTS = pathlib.Path(__file__).parent / "results"
 NETWORK = {"latent_dim": 32, "hidden": (400, 400), "batch_size": 128}
 EPOCHS = {"nine": 8, "one": 40}
+OF_TABLES = {"latent_dim": 8, "hidden": (64,), "epochs": 100, "batch_size": 32}
 STAND_INS = (0, 4, 7)
 CLASSICAL = {
     "neighbours": ad.Neighbours(),
@@ -115,8 +116,7 @@ def of_tables(seeds, path):
                 normal, other = train_test_split(x[y == kind], test_size=0.5, random_state=seed)
                 given = np.concatenate([other, x[y != kind]])
                 is_normal = np.arange(len(given)) < len(other)
-                small = {"latent_dim": 8, "hidden": (64,), "epochs": 100, "batch_size": 32}
-                detectors = {"elbo": ad.VAEAnomalyDetector(seed=seed, **small), **CLASSICAL}
+                detectors = {"elbo": ad.VAEAnomalyDetector(seed=seed, **OF_TABLES), **CLASSICAL}
                 for score, detector in detectors.items():
                     found = measured(detector.fit(normal).score_samples(given), is_normal)
                     record.setdefault(f"{name}_{kind}", {}).setdefault(score, []).append(found)
@@ -125,7 +125,7 @@ def of_tables(seeds, path):
                 for score, each in record[f"{name}_{kind}"].items()
             }
             print(name, kind, *(f"{score} {mean:.3f}" for score, mean in means.items()), flush=True)
-    results.write(path, record, seed=list(range(seeds)), **small | {"hidden": [64]})
+    results.write(path, record, seed=list(range(seeds)), **OF_TABLES)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ SCORES = {
 }
 CLASS_SCORES = {  # of a detector that was fitted with labels
     "class_bound": lambda d, x: _class_bounds(d, x)[:, -1],
-    "class_ratio": lambda d, x: _class_bounds(d, x)[:, -1] - _class_bounds(d, x)[:, -2],
+    "class_ratio": lambda d, x: np.diff(_class_bounds(d, x)[:, -2:], axis=1)[:, 0],
     "class_distance": lambda d, x: scores.class_distance(
         d.model_, x, d.examples_, d.labels_, d.neighbours
     ),
@@ -73,8 +73,8 @@ class Detector(OutlierMixin, BaseEstimator):
     def fit(self, x, y=None):
         """Learn what is normal, from an array `(n, ...)` of at least 2 examples; y is not read.
 
-        `offset_` becomes the score below which the share `contamination` of them lies, of more than
-        10,000 examples of every second, third, ... one.
+        `offset_` becomes the score below which the share `contamination` of them lies; from 10,000
+        examples on, of every second, third, ... one.
 
         Raises:
             ValueError, TypeError: x holds no numbers, NaN, infinity, or is an image beyond [0, 1].
@@ -118,11 +118,7 @@ class Detector(OutlierMixin, BaseEstimator):
         if fitting:
             self.shape_ = x.shape[1:]
             self.scaler_ = preprocessing.StandardScaler().fit(x) if x.ndim == 2 else None
-        if x.shape[1:] != self.shape_:
-            raise ValueError(
-                f"x has shape {x.shape}; this {type(self).__name__} was fitted to "
-                f"{('n', *self.shape_)}."
-            )
+        common.check_fitted_to(self, x)
         x = checked_clean(x) if self.scaler_ is None else self.scaler_.transform(x)
         return x.astype("float32", copy=False)
 
@@ -205,17 +201,20 @@ class VAEAnomalyDetector(Detector):
         automatic = "elbo" if standardised else "distance_and_error"
         automatic = automatic if labels is None else "class_distance"
         self.criterion_ = automatic if self.criterion == "auto" else self.criterion
-        reads = labels is not None and self.criterion_ != "max_logit"
+        conditional = labels is not None and self.criterion_ != "max_logit"
         likelihood = "gaussian" if standardised else "bernoulli"
         with common.initial_weights_from(self.seed):
-            sizes = {"hidden": self.hidden, "condition": len(self.classes_) if reads else None}
+            sizes = {
+                "hidden": self.hidden,
+                "condition": len(self.classes_) if conditional else None,
+            }
             pair = networks.dense(x.shape[1:], self.latent_dim, likelihood=likelihood, **sizes)
-            make = ConditionalVAE if reads else VAE
+            make = ConditionalVAE if conditional else VAE
             self.model_ = make(*pair, likelihood=likelihood, seed=self.seed)
         common.compile_falling(self.model_, 2e-3, len(x), self.epochs, self.batch_size)
-        condition = labels if reads else None
+        condition = labels if conditional else None
         self.model_.fit(x, condition, batch_size=self.batch_size, epochs=self.epochs, verbose=0)
-        if not reads:
+        if not conditional:
             self.latents_ = self.model_.encode(x)
         if self.criterion_ in ("both_distances", "class_distance"):
             self.examples_ = x
@@ -232,7 +231,7 @@ class VAEAnomalyDetector(Detector):
 
 
 class Neighbours(Detector):
-    """Minus the mean distance to the nearest normal examples.
+    """Minus the mean distance to the nearest normal examples (Ramaswamy 2000).
 
     Args:
         neighbours: int. How many. Defaults to `5`.

@@ -3,8 +3,13 @@
     relative_error(vae, x)
     latent_distance(vae, x, vae.encode(x_normal))
 
-Each is a function of a model, an array x as the model reads it, and what else the score needs of
-the normal examples; it gives an array `(n,)`. The same x gives the same bits.
+Each is a function of a model, an array x `(n, ...)` as the model reads it, and what else the score
+needs of the normal examples; it gives an array `(n,)`. The same x gives the same bits. A ValueError
+or TypeError of the model's own verbs says what does not fit it.
+
+Two thoughts lead here. log p(x) and the error of the reconstruction |x - x_hat|^2 say how simple x
+is before they say how strange (Nalisnick 2019). A distance to normal examples does not, where it is
+taken in latent space, where images that show the same lie together.
 """
 
 import zlib
@@ -26,8 +31,8 @@ _LEAST = 1e-12  # of what a logarithm is taken of
 def squared_error(model, x):
     """-|x - x_hat|^2, x_hat the reconstruction at the mean of q(z|x): the Report's (row A5).
 
-    Simple drawings are reconstructed well, seen or not: a 1 that was never trained passes for more
-    normal than what was.
+    Simple drawings are reconstructed well, seen or not: on MNIST, a 1 that was never trained passes
+    for more normal than what was.
     """
     return -squares(x - model.decode(model.encode(x)))
 
@@ -65,7 +70,11 @@ def corrected_elbo(model, x, num_samples=16, seed=0):
 def latent_distance(model, x, latents, neighbours=5):
     """Minus the mean distance to the nearest of the normal examples' latents, `encode(x_normal)`.
 
-    An example is no neighbour of its own: one that lies on x is left out.
+    An example is no neighbour of its own: one that lies on x is left out (Ramaswamy 2000).
+
+    Args:
+        latents: array `(m, latent_dim)`.
+        neighbours: int. How many count.
     """
     return -mean_distance(model.encode(x), latents, neighbours)
 
@@ -189,20 +198,26 @@ def fitted_classifier(latents, labels, epochs=10, seed=0):
 
 
 def squares(x):
+    """|x|^2 of each row, `(n,)`."""
     return np.sum(np.square(x), axis=tuple(range(1, np.ndim(x))))
 
 
 def directions(x):
+    """x / |x| of each row, `(n, values)`."""
     return preprocessing.normalize(x.reshape(len(x), -1))
 
 
 def mean_distance(points, to, neighbours):
+    """The mean distance of each point to its nearest ones in `to`, but for one that lies on it."""
     nearest = neighbors.NearestNeighbors(
         n_neighbors=min(neighbours + 1, len(to)), algorithm="brute"
     )
     distances = nearest.fit(to).kneighbors(points)[0]
-    itself = distances[:, 0] < 1e-4 * distances[:, -1]
-    return np.where(itself, distances[:, 1:].mean(axis=1), distances[:, :-1].mean(axis=1))
+    means = distances[:, :neighbours].mean(axis=1)
+    if distances.shape[1] > 1:
+        itself = distances[:, 0] < 1e-4 * distances[:, -1]
+        means = np.where(itself, distances[:, 1:].mean(axis=1), means)
+    return means
 
 
 def _terms(model, x, num_samples, seed, condition=None):

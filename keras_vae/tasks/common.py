@@ -50,6 +50,15 @@ def check_rate(value, name, most):
         raise ValueError(f"{name} is {value!r}; expected a number above 0{at_most}.")
 
 
+def check_fitted_to(estimator, x):
+    """x has rows of the shape that the estimator was fitted to, `shape_`, if it was."""
+    if x.shape[1:] != getattr(estimator, "shape_", x.shape[1:]):
+        raise ValueError(
+            f"x has shape {x.shape}; this {type(estimator).__name__} was fitted to "
+            f"{('n', *estimator.shape_)}."
+        )
+
+
 def as_of(model, x):
     """x in the shape that the model reads, if it is a row of as many values."""
     shape = model.x_shape

@@ -66,11 +66,7 @@ class Denoiser(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         x = _checked(x)
-        if x.shape[1:] != getattr(self, "shape_", x.shape[1:]):
-            raise ValueError(
-                f"x has shape {x.shape}; this {type(self).__name__} was fitted to "
-                f"{('n', *self.shape_)}."
-            )
+        common.check_fitted_to(self, x)
         return np.clip(self._denoise(x), 0.0, 1.0).astype("float32").reshape(x.shape)
 
     def _check_arguments(self):
