@@ -73,15 +73,18 @@ class Detector(OutlierMixin, BaseEstimator):
     def fit(self, x, y=None):
         """Learn what is normal, from an array `(n, ...)` of at least 2 examples; y is not read.
 
-        `offset_` becomes the score below which the share `contamination` of them lies; from 10,000
+        `offset_` becomes the score below which the share `contamination` of them lies; from 5,000
         examples on, of every second, third, ... one.
 
         Raises:
             ValueError, TypeError: x holds no numbers, NaN, infinity, or is an image beyond [0, 1].
         """
+        return self._fitted_to(x)
+
+    def _fitted_to(self, x, *known):
         x = self._received(x, fitting=True)
-        self._learn(x)
-        some = x[:: max(1, len(x) // 5000)]
+        self._learn(x, *known)
+        some = x[:: max(1, len(x) // 2500)]
         self.offset_ = float(np.percentile(self._score(some), 100 * self.contamination))
         return self
 
@@ -179,25 +182,25 @@ class VAEAnomalyDetector(Detector):
             ValueError, TypeError: x holds no numbers, NaN, infinity, or is an image beyond [0, 1];
                 or the labels do not fit.
         """
-        self.labels_ = None
+        known, possible = (None, None), SCORES
         if labels is not None:
-            self.classes_, self.labels_ = np.unique(labels, return_inverse=True)
-            rows, kinds = np.shape(x)[0], len(self.classes_)
-            if np.shape(labels) != (rows,) or kinds < 2:
+            known, possible = np.unique(labels, return_inverse=True), CLASS_SCORES
+            kinds, rows = len(known[0]), np.shape(x)[:1]
+            if np.shape(labels) != rows or kinds < 2:
                 raise ValueError(
-                    f"labels have shape {np.shape(labels)} and {kinds} kinds; expected ({rows},), "
+                    f"labels have shape {np.shape(labels)} and {kinds} kinds; expected {rows}, "
                     "one for each example, of at least 2 kinds."
                 )
-        return super().fit(x)
-
-    def _learn(self, x):
-        labels, standardised = self.labels_, self.scaler_ is not None
-        possible = SCORES if labels is None else CLASS_SCORES
         if self.criterion not in ("auto", *possible):
             raise ValueError(
                 f"criterion is {self.criterion!r}; expected 'auto' or, "
                 f"{'without' if labels is None else 'with'} labels, one of {', '.join(possible)}."
             )
+        return self._fitted_to(x, *known)
+
+    def _learn(self, x, classes, labels):
+        self.classes_, self.labels_, standardised = classes, labels, self.scaler_ is not None
+        self.latents_ = self.examples_ = self.mixture_ = self.classifier_ = None
         automatic = "elbo" if standardised else "distance_and_error"
         automatic = automatic if labels is None else "class_distance"
         self.criterion_ = automatic if self.criterion == "auto" else self.criterion
@@ -206,7 +209,7 @@ class VAEAnomalyDetector(Detector):
         with common.initial_weights_from(self.seed):
             sizes = {
                 "hidden": self.hidden,
-                "condition": len(self.classes_) if conditional else None,
+                "condition": len(classes) if conditional else None,
             }
             pair = networks.dense(x.shape[1:], self.latent_dim, likelihood=likelihood, **sizes)
             make = ConditionalVAE if conditional else VAE
