@@ -191,10 +191,10 @@ class Anomalies:
     """What `anomaly_detection.py` measured on images: figures by protocol, score and odd kind."""
 
     def __init__(self, name):
-        self.name = name
-        self.record = results.read(ROOT / f"benchmarks/results/anomaly_detection_{name}.json")
-        self.chosen_on, self.tested = self.record["results"].values()
-        self.seeds = self.record["settings"]["seed"]
+        path = ROOT / "benchmarks/results/anomaly_detection_{}.json"
+        self.record = results.read(str(path).format(name))
+        self.tested, self.seeds = self.record["results"]["tested"], self.record["settings"]["seed"]
+        self.chosen_on = results.read(str(path).format("mnist"))["results"]["chosen_on"]
 
     def scores(self, protocol):
         return list(self.tested[f"{protocol}_0_0"])
@@ -208,7 +208,7 @@ class Anomalies:
         return np.array([[found[figure] for found in row] for row in rows if None not in row])
 
     def chosen(self, protocol):
-        """The best on the stand-ins, among the scores without labels and among those with them."""
+        """The best on MNIST's stand-ins, of the scores without labels and of those with them."""
         found = [row for key, row in self.chosen_on.items() if key.startswith(protocol)]
         groups = [anomaly_detection.SCORES, anomaly_detection.CLASS_SCORES]
         return [
@@ -242,8 +242,8 @@ def anomalies():
     return (
         f"{_table(['AUROC', *columns], rows)}\n\n"
         f"MNIST, {seeds} seeds, with the 95 % interval of their mean; Fashion-MNIST, {others}; "
-        "what no seed moves, once. In bold, of each protocol the score that stand-ins (0, 4 and 7, "
-        "on a part of the training set) have chosen, without labels and with them. "
+        "what no seed moves, once. In bold, for each protocol the score that stand-ins (MNIST's 0, "
+        "4 and 7, on a part of the training set) have chosen, without labels and with them. "
         f"{_origin(mnist.record)}"
     )
 
