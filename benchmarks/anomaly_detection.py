@@ -35,6 +35,7 @@ RESULTS = pathlib.Path(__file__).parent / "results"
 NETWORK = {"latent_dim": 32, "hidden": (400, 400), "batch_size": 128}
 EPOCHS = {"nine": 8, "one": 40}
 OF_TABLES = {"latent_dim": 8, "hidden": (64,), "epochs": 100, "batch_size": 32}
+SCORES_OF_TABLES = ("elbo", "log_likelihood", "squared_error", "latent_distance")
 STAND_INS = (0, 4, 7)
 CLASSICAL = {
     "neighbours": ad.Neighbours(),
@@ -52,7 +53,8 @@ def scores_of(detector, normal, labels):
     detector.mixture_ = anomaly_scores.fitted_mixture(detector.latents_, detector.seed)
     functions = {name: functools.partial(score, detector) for name, score in ad.SCORES.items()}
     if labels is not None:
-        judge = clone(detector).set_params(criterion="class_bound").fit(normal, labels=labels)
+        judge = clone(detector).set_params(criterion="class_bound", num_samples=4)
+        judge.fit(normal, labels=labels)
         judge.examples_ = normal
         detector.classifier_ = anomaly_scores.fitted_classifier(
             detector.latents_, judge.labels_, seed=detector.seed
@@ -101,8 +103,13 @@ def run(name, one):
 
 def images(name, seeds, path, anew):
     record = {"chosen_on": {}, "tested": {}}
+    settings = {key: list(v) if isinstance(v, tuple) else v for key, v in NETWORK.items()}
+    settings |= {"dataset": name, "epochs": EPOCHS}
     if path.exists() and not anew:
-        record = results.read(path)["results"]
+        kept = results.read(path)
+        record = kept["results"]
+        if kept["settings"] != settings | {"seed": kept["settings"]["seed"]}:
+            raise SystemExit(f"{path.name} was measured with other settings: --anew begins anew.")
     wanted = [
         ("chosen_on", protocol, kind, 0)
         for protocol in EPOCHS
@@ -111,16 +118,13 @@ def images(name, seeds, path, anew):
     ]
     for seed in range(seeds):
         wanted += [("tested", protocol, kind, seed) for protocol in EPOCHS for kind in range(10)]
-    settings = {key: list(v) if isinstance(v, tuple) else v for key, v in NETWORK.items()}
     one_thread = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     os.environ |= dict.fromkeys(one_thread, "1")  # of the processes that are made here
     wanted = [one for one in wanted if _key(*one) not in record[one[0]]]
     with multiprocessing.get_context("spawn").Pool(maxtasksperchild=5) as pool:
         for one, found in pool.imap_unordered(functools.partial(run, name), wanted):
             record[one[0]][_key(*one)] = found
-            results.write(
-                path, record, dataset=name, seed=list(range(seeds)), epochs=EPOCHS, **settings
-            )
+            results.write(path, record, seed=list(range(seeds)), **settings)
             best = max(found, key=lambda score: found[score]["auroc"])
             print(*one, "best", best, found[best]["auroc"], flush=True)
 
@@ -139,10 +143,15 @@ def of_tables(seeds, path):
                 normal, other = train_test_split(x[y == kind], test_size=0.5, random_state=seed)
                 given = np.concatenate([other, x[y != kind]])
                 is_normal = np.arange(len(given)) < len(other)
-                detectors = {"elbo": ad.VAEAnomalyDetector(seed=seed, **OF_TABLES), **CLASSICAL}
-                for score, detector in detectors.items():
-                    found = measured(detector.fit(normal).score_samples(given), is_normal)
-                    record.setdefault(f"{name}_{kind}", {}).setdefault(score, []).append(found)
+                detector = ad.VAEAnomalyDetector(seed=seed, **OF_TABLES)
+                functions = scores_of(detector, normal, None)
+                rows = detector.scaler_.transform(given).astype("float32")
+                found = {score: functions[score](rows) for score in SCORES_OF_TABLES}
+                for score, classical in CLASSICAL.items():
+                    found[score] = clone(classical).fit(normal).score_samples(given)
+                for score, values in found.items():
+                    lists = record.setdefault(f"{name}_{kind}", {})
+                    lists.setdefault(score, []).append(measured(values, is_normal))
             means = {
                 score: np.mean([found["auroc"] for found in each])
                 for score, each in record[f"{name}_{kind}"].items()

@@ -5,6 +5,9 @@ import json
 import pathlib
 import re
 
+import numpy as np
+from scipy import stats
+
 from keras_vae import results
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -26,6 +29,36 @@ def test_the_readmes_tables_are_those_of_the_json_files():
     changed = changed.replace("| RMSE | 0.171 |", "| RMSE | 0.170 |")
     assert changed != readme
     assert tables.renewed(changed) == readme
+
+
+def test_the_tables_of_every_kind_are_those_of_the_json_files():
+    tables = load_tables()
+    for name in ("mnist", "fashion_mnist"):
+        path = ROOT / f"benchmarks/results/anomaly_detection_{name}.md"
+        assert path.read_text() == tables.anomalies_by_kind(name), "run python benchmarks/tables.py"
+
+
+def test_the_chosen_score_is_the_best_on_the_stand_ins_and_no_other():
+    tables = load_tables()
+    found = tables.Anomalies.__new__(tables.Anomalies)
+    scores = {name: {"auroc": 0.5} for name in tables.anomaly_detection.SCORES}
+    best = scores | {"kl": {"auroc": 0.9}, "elbo": {"auroc": 0.7}}
+    found.chosen_on = {"one_0_0": best, "one_4_0": best, "nine_0_0": scores}
+    found.tested = {"one_0_0": scores | {"elbo": {"auroc": 1.0}}}  # what no choice may see
+    assert found.chosen("one") == ["kl"]
+    found.chosen_on["one_4_0"] = best | {"kl": {"auroc": 0.4}}
+    assert found.chosen("one") == ["elbo"]
+
+
+def test_an_interval_over_seeds_is_students():
+    tables, values = load_tables(), np.array([0.90, 0.92, 0.94])
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert tables._with_interval(values) == f"0.920 ± {(high - low) / 2:.3f}"
+    assert tables._with_interval(values[:1]) == "0.900"
+    by_kind = np.array([[0.9, 0.5, 0.8], [0.9, 0.7, 0.4]])
+    assert tables._least(by_kind).tolist() == [0.5, 0.7]  # a mean of 0.6, as the third kind's
+    by_kind[:, 1] += 0.1
+    assert tables._least(by_kind).tolist() == [0.8, 0.4]
 
 
 def test_every_record_says_where_it_comes_from():

@@ -153,9 +153,11 @@ def test_05_anomaly_detection():
     for score in ("squared_error", "elbo", "distance_and_error", "both_distances", "neighbours"):
         for prefix in ("", "one_normal_"):
             each = [metrics[f"{prefix}auroc_{score}_{digit}"] for digit in (9, 1, 4)]
-            assert 0 < min(each) <= metrics[f"{prefix}auroc_{score}_mean"] <= max(each) <= 1
-    assert metrics["auroc_cosine_neighbours_mean"] > 0.9
+            assert metrics[f"{prefix}auroc_{score}_mean"] == pytest.approx(sum(each) / 3)
+    for score in ("cosine_neighbours", "both_distances", "class_distance"):
+        assert metrics[f"auroc_{score}_mean"] > 0.75  # two epochs of forty
     assert metrics["table_auroc_neighbours"] > 0.9
     assert "the Report: 0.63" in output
     pictures = {path.stem for path in folder.glob("*.png")}
     assert {"05_reconstructions", "05_tsne", "05_error_and_roc", "05_roc", "05_ones"} <= pictures
+    assert "05_found_and_missed" in pictures

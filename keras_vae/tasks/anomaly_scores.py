@@ -4,8 +4,9 @@
     latent_distance(vae, x, vae.encode(x_normal))
 
 Each is a function of a model, an array x `(n, ...)` as the model reads it, and what else the score
-needs of the normal examples; it gives an array `(n,)`. The same x gives the same bits. A ValueError
-or TypeError of the model's own verbs says what does not fit it.
+needs of the normal examples; it gives an array `(n,)`. The same x gives the same bits; where z is
+drawn, a row's noise is that of its place in x, and its score moves with it, within the error of the
+draws. A ValueError or TypeError of the model's own verbs says what does not fit it.
 
 Two thoughts lead here. log p(x) and the error of the reconstruction |x - x_hat|^2 say how simple x
 is before they say how strange (Nalisnick 2019). A distance to normal examples does not, where it is
@@ -24,6 +25,7 @@ from sklearn.mixture import GaussianMixture
 from keras_vae import batching
 from keras_vae.distributions import kl_divergence
 from keras_vae.tasks import common
+from keras_vae.tasks.noise import checked_clean
 
 _LEAST = 1e-12  # of what a logarithm is taken of
 
@@ -47,9 +49,12 @@ def reconstruction_probability(model, x, num_samples=16, seed=0):
     return _terms(model, x, num_samples, seed)[:, 0]
 
 
-def kl(model, x):
-    """-KL(q(z|x) || p(z)) in nats: how far from the prior the latents lie."""
-    return -_terms(model, x, 1, 0)[:, 1]
+def kl(model, x, num_samples=16, seed=0):
+    """-KL(q(z|x) || p(z)) in nats: how far from the prior the latents lie.
+
+    In closed form where the prior has one, else the mean over `num_samples` draws of z.
+    """
+    return -_terms(model, x, num_samples, seed)[:, 1]
 
 
 def elbo(model, x, num_samples=16, seed=0, condition=None):
@@ -62,7 +67,10 @@ def corrected_elbo(model, x, num_samples=16, seed=0):
     """The bound, and what x costs when it is compressed, in nats (Serra 2020): for images.
 
     What is simple is likely under any model. The compressed size, of 8-bit values, says how simple.
+    (A Bernoulli on grey values is no density of such values: the two terms share a unit, but not a
+    scale.) A ValueError says that x is no image in [0, 1].
     """
+    x = checked_clean(x)
     sizes = [len(zlib.compress(np.uint8(255 * image).tobytes(), 9)) for image in x]
     return elbo(model, x, num_samples, seed) + 8 * np.log(2) * np.array(sizes)
 
@@ -70,11 +78,11 @@ def corrected_elbo(model, x, num_samples=16, seed=0):
 def latent_distance(model, x, latents, neighbours=5):
     """Minus the mean distance to the nearest of the normal examples' latents, `encode(x_normal)`.
 
-    An example is no neighbour of its own: one that lies on x is left out (Ramaswamy 2000).
+    As `mean_distance` has it, an example is no neighbour of its own.
 
     Args:
         latents: array `(m, latent_dim)`.
-        neighbours: int. How many count.
+        neighbours: int. How many count. Defaults to `5`.
     """
     return -mean_distance(model.encode(x), latents, neighbours)
 
@@ -95,7 +103,7 @@ def fitted_mixture(latents, seed=0):
 
 
 def distance_and_error(model, x, latents, neighbours=5):
-    """-log(distance to the nearest latents * what the reconstruction lacks).
+    """-log(distance to the nearest latents * |x - x_hat| / |x|).
 
     What lies on the manifold of the normal data and among its examples has little of both: the
     first knows where examples are and not what the decoder cannot draw, the second the reverse.
@@ -123,20 +131,20 @@ def both_distances(model, x, latents, normal, neighbours=5):
 # Where the normal examples have labels ------------------------------------------------------
 
 
-def class_bounds(model, x, classes, num_samples=4, seed=0):
+def class_bounds(model, x, classes, num_samples=16, seed=0):
     """The bound on log p(x|c) in nats for each class c, `(n, classes)`, by a ConditionalVAE.
 
-    Their largest is a score, and so is what it has over the second.
+    `classes` is their number. Their largest is a score, and so is what it has over the second.
     """
     conditions = [np.full(len(x), c) for c in range(classes)]
     return np.stack([elbo(model, x, num_samples, seed, c) for c in conditions], axis=1)
 
 
 def class_distances(model, x, normal, labels, neighbours=5):
-    """log(relative error * latent distance * data distance) to each class, `(n, classes)`.
+    """log(|x - x_hat|^2 / |x|^2 * latent distance * data distance), to each class `(n, classes)`.
 
-    As in `distance_and_error` and `both_distances`, x being encoded and decoded as one of the class
-    and compared with the normal examples of that class.
+    The distances are those of `both_distances`. For each class, x is encoded and decoded as one of
+    it and compared with its normal examples; a class without any has no column.
 
     Args:
         model: ConditionalVAE of labels.
@@ -144,7 +152,7 @@ def class_distances(model, x, normal, labels, neighbours=5):
         labels: int array `(m,)`, from 0.
     """
     energy, columns = np.maximum(squares(x), _LEAST), []
-    for c in range(labels.max() + 1):
+    for c in np.unique(labels):
         examples, condition = normal[labels == c], np.full(len(x), c)
         z = model.encode(x, condition=condition)
         latents = model.encode(examples, condition=np.full(len(examples), c))
@@ -160,7 +168,8 @@ def class_distances(model, x, normal, labels, neighbours=5):
 def class_distance(model, x, normal, labels, neighbours=5):
     """-(d1 + 2 (d1 - d2)), d1 and d2 the two least of `class_distances`.
 
-    Normal is what is near to a class, and much nearer to it than to the next.
+    Normal is what is near to a class, and much nearer to it than to the next. (The weight 2 is from
+    MNIST, of digits held out of a training set, as `benchmarks/anomaly_detection.py` has them.)
     """
     d1, d2 = np.sort(class_distances(model, x, normal, labels, neighbours), axis=1)[:, :2].T
     return -(d1 + 2 * (d1 - d2))
@@ -198,17 +207,26 @@ def fitted_classifier(latents, labels, epochs=10, seed=0):
 
 
 def squares(x):
-    """|x|^2 of each row, `(n,)`."""
+    """|x|^2 of each row of an array `(n, ...)`, `(n,)`."""
     return np.sum(np.square(x), axis=tuple(range(1, np.ndim(x))))
 
 
 def directions(x):
-    """x / |x| of each row, `(n, values)`."""
+    """x / |x| of each row of an array `(n, ...)`, `(n, values)`."""
     return preprocessing.normalize(x.reshape(len(x), -1))
 
 
 def mean_distance(points, to, neighbours):
-    """The mean distance of each point to its nearest ones in `to`, but for one that lies on it."""
+    """The mean Euclidean distance to the nearest examples (Angiulli and Pizzuti 2002), `(n,)`.
+
+    An example is no neighbour of its own, or what was learned from would be called normal for it.
+    So one example that lies on a point, within the rounding of float32, is left out.
+
+    Args:
+        points: array `(n, values)`.
+        to: array `(m, values)`, the examples.
+        neighbours: int. How many of them count.
+    """
     nearest = neighbors.NearestNeighbors(
         n_neighbors=min(neighbours + 1, len(to)), algorithm="brute"
     )
@@ -230,10 +248,12 @@ def _terms(model, x, num_samples, seed, condition=None):
             z = model.sampling((q.mean, q.log_var))
             return model.likelihood(z, condition).log_prob(x)
 
-        probability = tf.reduce_mean(model.over_samples(log_prob, samples), axis=0)
-        divergence = kl_divergence(q, p, model.sampling((q.mean, q.log_var)))
-        return ops.stack([probability, ops.sum(divergence, axis=1)], axis=1)
+        def divergence():
+            return ops.sum(kl_divergence(q, p, model.sampling((q.mean, q.log_var))), axis=1)
 
-    model.encode(x[:1], condition=None if condition is None else condition[:1])
+        both = [model.over_samples(term, samples) for term in (log_prob, divergence)]
+        return ops.stack([tf.reduce_mean(each, axis=0) for each in both], axis=1)
+
+    model.elbo(x, condition=condition)  # says what does not fit the model
     numbers = [np.array(num_samples)]
     return model.over_rows("anomaly terms", terms, x, condition, seed=seed, numbers=numbers)

@@ -25,7 +25,14 @@ def initial_weights_from(seed):
 
 
 def compile_falling(model, learning_rate, rows, epochs, batch_size, loss=None):
-    """Compile for one `fit` over that many rows, with a learning rate that falls to 0 (cosine)."""
+    """Compile for one `fit` over that many rows, with a learning rate that falls to 0 (cosine).
+
+    Args:
+        model: keras.Model.
+        learning_rate: float. Of Adam, at the start.
+        rows, epochs, batch_size: int. Of the `fit` to come.
+        loss: of a model that has none of its own. Defaults to `None`.
+    """
     steps = epochs * math.ceil(rows / batch_size)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     model.compile(keras.optimizers.Adam(rate), loss=loss, steps_per_execution=16)
@@ -41,6 +48,10 @@ def check_arguments(arguments):
         check_rate(arguments["learning_rate"], "learning_rate", math.inf)
     if "contamination" in arguments:
         check_rate(arguments["contamination"], "contamination", 0.5)
+    if not 0 < arguments.get("variance", 0.5) < 1:
+        raise ValueError(
+            f"variance is {arguments['variance']!r}; expected a share between 0 and 1."
+        )
 
 
 def check_rate(value, name, most):

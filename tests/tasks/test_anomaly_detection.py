@@ -22,13 +22,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from keras_vae import datasets
+from keras_vae import VAE, Autoencoder, datasets, networks, priors
 from keras_vae.tasks import anomaly_detection as ad
 from keras_vae.tasks import anomaly_scores
 
 EXACT = [
-    *("squared_error", "relative_error", "kl"),
-    *("latent_distance", "distance_and_error", "both_distances"),
+    *("squared_error", "relative_error", "kl", "latent_distance", "latent_mixture"),
+    *("distance_and_error", "both_distances"),
 ]
 SAMPLED = ["reconstruction_probability", "elbo", "log_likelihood", "corrected_elbo"]
 CLASSICAL = [ad.Neighbours, ad.PCAResidual, ad.IsolationForest, ad.OneClassSVM]
@@ -45,7 +45,8 @@ def data():
 def detector(data):
     x, _, _, _ = data
     detector = ad.VAEAnomalyDetector(latent_dim=8, hidden=(128,), epochs=40, batch_size=32).fit(x)
-    detector.examples_ = x  # kept where the criterion needs them; here every score is tried
+    # Kept where the criterion needs them; here every score is tried.
+    detector.examples_, detector.mixture_ = x, anomaly_scores.fitted_mixture(detector.latents_)
     return detector
 
 
@@ -99,12 +100,36 @@ def test_the_bound_is_probability_and_kl_and_lies_below_log_p(data, detector):
     bound = anomaly_scores.elbo(model, x, 200)
     np.testing.assert_allclose(bound, parts, rtol=1e-4)
     assert not np.allclose(bound, parts - 2 * anomaly_scores.kl(model, x), rtol=1e-4)
-    draws = np.mean([model.elbo(x, seed=i) for i in range(200)], axis=0)
-    np.testing.assert_allclose(bound, draws, atol=1.0)
+    draws = np.array([model.elbo(x, seed=i) for i in range(200)])
+    assert (np.abs(bound - draws.mean(axis=0)) < 6 * error_of_two_means(draws)).all()
     assert bound.mean() == pytest.approx(draws.mean(), abs=0.05)
     assert (model.log_likelihood(x, 200, seed=0) > bound - 0.5).all()
     assert model.log_likelihood(x, 200, seed=0).mean() > bound.mean() + 0.1
     assert anomaly_scores.kl(model, x).max() < 0
+
+
+def error_of_two_means(draws):
+    """Standard error of the difference of two means over as many draws as there are rows."""
+    return np.sqrt(2 / len(draws)) * draws.std(axis=0)
+
+
+def test_the_bound_under_a_prior_without_a_closed_form_is_the_mean_of_the_log_weights(data):
+    _, x, _, _ = data
+    pair = networks.dense(x.shape[1:], latent_dim=2, hidden=(16,))
+    vae = VAE(*pair, prior=priors.Mixture(latent_dim=2, components=3))
+    vae.compile("adam")
+    vae.fit(x, epochs=5, verbose=0)
+    weights = np.asarray(vae.log_weights(x, None, 400)).T
+    bound, kl = (
+        score(vae, x, num_samples=400) for score in (anomaly_scores.elbo, anomaly_scores.kl)
+    )
+    assert (np.abs(bound - weights.mean(axis=0)) < 6 * error_of_two_means(weights)).all()
+    single = anomaly_scores.elbo(vae, x, num_samples=1)
+    assert not (np.abs(single - weights.mean(axis=0)) < 6 * error_of_two_means(weights)).all()
+    one_draw = [anomaly_scores.kl(vae, x, num_samples=1, seed=seed) for seed in range(400)]
+    assert (
+        np.abs(kl - np.mean(one_draw, axis=0)) < 6 * error_of_two_means(np.array(one_draw))
+    ).all()
 
 
 def test_the_mixture_is_a_weighted_sum_of_normals(data, detector):
@@ -173,8 +198,10 @@ def test_bounds_of_the_classes_are_those_of_the_model(data, conditional):
     _, x, _, _ = data
     bounds = anomaly_scores.class_bounds(conditional.model_, x, 9, num_samples=100)
     condition = np.full(len(x), 3)
-    draws = [conditional.model_.elbo(x, seed=i, condition=condition) for i in range(100)]
-    np.testing.assert_allclose(bounds[:, 3], np.mean(draws, axis=0), atol=1.5)
+    elbo = conditional.model_.elbo
+    draws = np.array([elbo(x, seed=i, condition=condition) for i in range(100)])
+    assert (np.abs(bounds[:, 3] - draws.mean(axis=0)) < 6 * error_of_two_means(draws)).all()
+    assert not (np.abs(bounds[:, 4] - draws.mean(axis=0)) < 6 * error_of_two_means(draws)).all()
     assert bounds[:, 3].mean() == pytest.approx(np.mean(draws), abs=0.05)
 
 
@@ -185,6 +212,9 @@ def test_labels_choose_the_model_and_what_it_may_be_judged_by(data):
         detector = ad.VAEAnomalyDetector(criterion, **settings).fit(x, labels=labels)
         scores = detector.score_samples(x_test)
         assert roc_auc_score(~is_nine, scores) > 0.6
+        np.testing.assert_array_equal(detector.score_samples(x_test), scores)
+        few = copy.copy(detector).set_params(num_samples=1).score_samples(x_test)
+        assert np.array_equal(few, scores) == (criterion in ("class_distance", "max_logit"))
         with pytest.raises(ValueError, match="without labels, one of squared_error"):
             clone(detector).fit(x)
     names = np.array(list("abcdefghi"))[labels]
@@ -199,9 +229,10 @@ def test_labels_choose_the_model_and_what_it_may_be_judged_by(data):
     ):
         with pytest.raises(ValueError, match=message):
             detector.fit(x, labels=given)
-    table = x.reshape(len(x), -1)
+    table, test_table = (images.reshape(len(images), -1) for images in (x, x_test))
     found = ad.VAEAnomalyDetector(**settings).fit(table, labels=labels)
-    assert np.isfinite(found.score_samples(x_test.reshape(len(x_test), -1))).all()
+    assert found.criterion_ == "class_bound"  # relative errors are of no use here
+    assert roc_auc_score(~is_nine, found.score_samples(test_table)) > 0.6
 
 
 @pytest.mark.parametrize("score", EXACT)
@@ -212,6 +243,8 @@ def test_exact_scores_depend_on_nothing_but_the_row(score, data, detector):
     np.testing.assert_array_equal(function(detector, x), expected)
     order = np.random.default_rng(0).permutation(len(x))
     np.testing.assert_allclose(function(detector, x[order]), expected[order], rtol=1e-4, atol=1e-4)
+    often = function(detector, np.tile(x, (4, 1, 1, 1)))  # 1,440 rows, more than a batch
+    np.testing.assert_allclose(often, np.tile(expected, 4), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(function(detector, x[:1]), expected[:1], rtol=1e-4, atol=1e-4)
 
 
@@ -267,21 +300,26 @@ def test_a_table_is_standardised():
 
 def test_in_a_pipeline_and_in_a_search(data):
     x, x_test, is_nine, _ = data
-    pipeline = make_pipeline(
-        FunctionTransformer(lambda x: x[:, ::2, ::2]), ad.VAEAnomalyDetector(epochs=1, hidden=(8,))
-    )
-    assert set(pipeline.fit(x).predict(x_test)) <= {1, -1}
-    search = GridSearchCV(
-        ad.VAEAnomalyDetector(epochs=1, batch_size=32),
-        {"hidden": [(8,), (64,)], "criterion": ["squared_error", "latent_distance"]},
-        scoring=lambda detector, x, y: roc_auc_score(y, detector.score_samples(x)),
-        cv=2,
-        error_score="raise",
-    )
+    detector = ad.VAEAnomalyDetector(epochs=1, hidden=(8,), batch_size=32)
+    coarse = FunctionTransformer(lambda x: x[:, ::2, ::2])
+    found = make_pipeline(coarse, detector).fit(x).predict(x_test)
+    alone = clone(detector).fit(x[:, ::2, ::2])
+    np.testing.assert_array_equal(found, alone.predict(x_test[:, ::2, ::2]))
+
+    def auroc(detector, x, y):
+        return roc_auc_score(y, detector.score_samples(x))
+
+    halves = [(np.arange(180), np.arange(180, 360)), (np.arange(180, 360), np.arange(180))]
+    choices = {"hidden": [(8,), (64,)], "criterion": ["squared_error", "latent_distance"]}
+    search = GridSearchCV(detector, choices, scoring=auroc, cv=halves, error_score="raise")
     search.fit(x_test, ~is_nine)
-    assert search.best_params_["hidden"] in [(8,), (64,)]
-    assert search.best_score_ > 0
-    assert len(set(search.cv_results_["mean_test_score"])) > 1  # its arguments do something
+    by_hand = [
+        auroc(clone(search.best_estimator_).fit(x_test[fit]), x_test[test], ~is_nine[test])
+        for fit, test in halves
+    ]
+    assert search.best_score_ == pytest.approx(np.mean(by_hand), abs=1e-6)
+    means = search.cv_results_["mean_test_score"]
+    assert search.best_score_ == max(means) > min(means)
 
 
 def test_detectors_are_cloned_copied_and_pickled(data, detector):
@@ -312,6 +350,15 @@ def test_a_refused_fit_loses_nothing_and_a_new_one_keeps_nothing_of_the_last(dat
         with pytest.raises(ValueError, match=r"expected|NaN"):
             detector.set_params(criterion="auto").fit(bad, labels=given)
         np.testing.assert_array_equal(detector.score_samples(x_test), expected)
+    for other in (255 * np.tile(x, (1, 2, 2, 1)), np.nan * x[:, :4]):  # nor its own shape
+        with pytest.raises(ValueError, match=r"expected|NaN"):
+            detector.fit(other)
+        np.testing.assert_array_equal(detector.score_samples(x_test), expected)
+    fresh = ad.Neighbours()
+    with pytest.raises(ValueError, match="Rescale it"):
+        fresh.fit(255 * x)
+    with pytest.raises(NotFittedError):
+        fresh.score_samples(x)
     detector.set_params(criterion="class_bound").fit(x, labels=labels)
     assert detector.mixture_ is None
     assert detector.latents_ is None
@@ -376,3 +423,21 @@ def test_wrong_arguments_get_a_sentence(data):
     ):
         with pytest.raises(ValueError, match=message):
             ad.VAEAnomalyDetector(**arguments).fit(x)
+    with pytest.raises(ValueError, match="which is for images; x is a table"):
+        ad.VAEAnomalyDetector("corrected_elbo").fit(x.reshape(len(x), -1))
+    with pytest.raises(ValueError, match="variance is 5; expected a share between 0 and 1"):
+        ad.PCAResidual(variance=5).fit(x)
+
+
+@pytest.mark.parametrize("score", ["reconstruction_probability", "elbo", "corrected_elbo", "kl"])
+def test_a_plain_score_refuses_what_the_models_bound_refuses(score, data, detector):
+    function, x = getattr(anomaly_scores, score), data[1].copy()
+    for bad, message in ((255 * x, r"in \[0, 1\]"), (x[:, :4], "expected"), (x - 1, r"\[0, 1\]")):
+        with pytest.raises(ValueError, match=message):
+            function(detector.model_, bad)
+    x[-1] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        function(detector.model_, x)
+    without = Autoencoder(*networks.dense((8, 8, 1), 2, variational=False))
+    with pytest.raises(TypeError, match="no ELBO"):
+        anomaly_scores.elbo(without, data[1])
