@@ -156,6 +156,13 @@ class VAEAnomalyDetector(Detector):
         contamination: float in (0, 0.5]. Share of the training set that is called anomalous; it
             moves the threshold and no score. Defaults to `0.1`.
         seed: int. Fixes the training and the draws. Defaults to `0`.
+
+    Example:
+
+    >>> x = np.random.default_rng(0).normal(size=(200, 3))
+    >>> detector = VAEAnomalyDetector(latent_dim=1, hidden=(8,), epochs=3).fit(x)
+    >>> detector.predict([[0.0, 0.0, 0.0], [9.0, -9.0, 9.0]])
+    array([ 1, -1])
     """
 
     def __init__(

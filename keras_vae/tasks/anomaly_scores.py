@@ -226,6 +226,12 @@ def mean_distance(points, to, neighbours):
         points: array `(n, values)`.
         to: array `(m, values)`, the examples.
         neighbours: int. How many of them count.
+
+    Example:
+
+    >>> examples = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 6.0], [9.0, 9.0]])
+    >>> mean_distance(np.zeros((1, 2)), examples, neighbours=2)  # of 5 and 6
+    array([5.5])
     """
     nearest = neighbors.NearestNeighbors(
         n_neighbors=min(neighbours + 1, len(to)), algorithm="brute"
