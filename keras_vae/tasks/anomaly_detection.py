@@ -286,17 +286,17 @@ class PCAResidual(Detector):
 
     Args:
         variance: float in (0, 1). The share of the normal examples' variance that the plane holds.
-            Defaults to `0.9`.
+            Defaults to `0.7`.
         contamination: as in `VAEAnomalyDetector`.
     """
 
-    def __init__(self, variance=0.9, contamination=0.1):
+    def __init__(self, variance=0.7, contamination=0.1):
         self.variance = variance
         self.contamination = contamination
 
     def _learn(self, x):
         with np.errstate(invalid="ignore"):  # constant examples have no variance to hold
-            pca = decomposition.PCA(self.variance, svd_solver="full")
+            pca = decomposition.PCA(self.variance, svd_solver="covariance_eigh")
             self.pca_ = pca.fit(x.reshape(len(x), -1))
 
     def _score(self, x):
