@@ -348,8 +348,8 @@ print(f"images (of training: 5 %), and at {alarm[~is_normal].mean():.1%} of the 
 # ## A table
 #
 # Fraud, intrusion, maintenance (the Course): rows of numbers. They are standardised, the likelihood
-# is normal, and the detector stands in a pipeline or a search as any of scikit-learn's. Here the
-# benign samples of the breast cancer set are normal. Here it matters how large x is, so that
+# is normal, and the detector stands in a pipeline or a search as any of scikit-learn's. In the
+# breast cancer set the benign samples are normal. It matters how large the values are, so that
 # relative errors and directions are of no use: the criterion of tables is the bound.
 
 # %%
