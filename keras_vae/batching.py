@@ -144,30 +144,3 @@ class EpochCounter(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.data_order.state.assign(self.model.data_order.state + np.array([0, 1]))
-
-
-def is_array(x):
-    """Whether `x` is data in memory: an array, a tensor, or a list of numbers."""
-    return hasattr(x, "__array__") or isinstance(x, (list, str, bytes, int, float, np.generic))
-
-
-def to_array(x, name="x"):
-    """`x` as a NumPy array of numbers with at least one row: floats as float32, others kept.
-
-    Raises:
-        TypeError: it holds no numbers.
-        ValueError: it is empty, has no rows, or rows of different length.
-    """
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"{name} has rows of different length; expected one array.") from error
-    if array.dtype.name == "bfloat16":  # NumPy does not count it among the floats
-        array = array.astype("float32")
-    if array.dtype.kind not in "buif":
-        raise TypeError(f"{name} has dtype {array.dtype}; expected an array of numbers.")
-    if array.ndim == 0:
-        raise ValueError(f"{name} is a single number; expected an array of examples.")
-    if array.size == 0:
-        raise ValueError(f"{name} is empty: its shape is {array.shape}.")
-    return array.astype("float32", copy=False) if array.dtype.kind == "f" else array

@@ -6,17 +6,34 @@
 Nothing here owns a weight: `likelihoods` and `priors` do, and return these.
 """
 
+import copy
 import math
 
 import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_vae import noise
+
 
 class Distribution:
-    """What every distribution offers. A new one defines `mean`, `log_density` and `sample`."""
+    """What every distribution offers. A new one defines `mean`, `log_density` and `sample`.
 
-    mean = None
+    Its tensors have the batch as their first axis; one that is the same for all rows has a batch
+    of 1, or is a scalar.
+    """
+
+    mean = None  # stays None where a mean is no datum, as of tokens
+
+    @property
+    def mode(self):
+        """The value of the highest density, of the shape of `mean`."""
+        raise NotImplementedError(f"{type(self).__name__} defines no mode.")
+
+    @property
+    def point(self):
+        """The one value that stands for the distribution: the mean, or else the mode."""
+        return self.mode if self.mean is None else self.mean
 
     def log_density(self, x):
         """log p of each value of x, not summed; same shape as x."""
@@ -27,8 +44,8 @@ class Distribution:
 
         Args:
             x: tensor. Shape `(batch, ...)`, as the distribution's.
-            mask: boolean tensor of the same shape, True where a value is known; unknown values,
-                NaN too, count for nothing and pass no gradient. Defaults to `None`, all known.
+            mask: boolean tensor of the same shape, True where a value is known. Unknown values,
+                NaN too, add nothing and pass no gradient. Defaults to `None`, all known.
 
         Returns:
             float32 tensor of shape `(batch,)`.
@@ -51,11 +68,33 @@ class Distribution:
         """One draw for each row.
 
         Args:
-            seed: int, `keras.random.SeedGenerator`, or an integer tensor of shape (2,).
+            seed: int, `keras.random.SeedGenerator`, an integer tensor of shape (2,), or a stream of
+                noise, as `Sampling.stream` gives it.
             shape: tuple. Shape of the draw, where the distribution broadcasts (a prior that is
                 the same for all rows). Defaults to the shape of `mean`.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no sample.")
+
+    def sample_and_log_prob(self, seed, shape=None):
+        """(z, log p(z)): a draw and its log-density, of shapes `(batch, ...)` and `(batch,)`.
+
+        Where z is a function of simpler noise, the density is known of what was drawn and of no
+        other value; such a distribution overrides this.
+        """
+        z = self.sample(seed, shape)
+        return z, self.log_prob(z)
+
+    def map(self, function):
+        """The same distribution with `function` applied to its tensors that have a batch."""
+
+        def mapped(value):
+            if isinstance(value, Distribution):
+                return value.map(function)
+            return function(value) if getattr(value, "shape", ()) else value
+
+        other = copy.copy(self)
+        vars(other).update({name: mapped(value) for name, value in vars(self).items()})
+        return other
 
     def _check_shape(self, x):
         own, given = self.mean.shape, x.shape
@@ -86,6 +125,10 @@ class Normal(Distribution):
         self.mean = ops.cast(mean, "float32")
         self.log_var = ops.cast(log_var, "float32")
 
+    @property
+    def mode(self):
+        return self.mean
+
     def log_density(self, x):
         # log N(x; m, s^2) = -1/2 [log 2 pi + log s^2 + (x - m)^2 / s^2]
         squared = ops.square(x - self.mean) * ops.exp(-self.log_var)
@@ -93,8 +136,7 @@ class Normal(Distribution):
 
     def sample(self, seed, shape=None):
         shape = ops.shape(self.mean) if shape is None else shape
-        noise = tf.random.stateless_normal(shape, seed_pair(seed))
-        return self.mean + ops.exp(0.5 * self.log_var) * noise
+        return self.mean + ops.exp(0.5 * self.log_var) * noise.stream(seed).normal(shape)
 
 
 class Bernoulli(Distribution):
@@ -114,14 +156,17 @@ class Bernoulli(Distribution):
     def mean(self):
         return ops.sigmoid(self.logits)
 
+    @property
+    def mode(self):
+        return ops.cast(self.logits > 0, "float32")
+
     def log_density(self, x):
         # x log p + (1 - x) log(1 - p) = x l - log(1 + e^l), with the right gradient at l = 0 (14.1)
         return x * self.logits - ops.softplus(self.logits)
 
     def sample(self, seed, shape=None):
         shape = ops.shape(self.logits) if shape is None else shape
-        uniform = tf.random.stateless_uniform(shape, seed_pair(seed))
-        return ops.cast(uniform < self.mean, "float32")
+        return ops.cast(noise.stream(seed).uniform(shape) < self.mean, "float32")
 
 
 class NormalMixture(Distribution):
@@ -152,27 +197,48 @@ class NormalMixture(Distribution):
 
     def sample(self, seed, shape=None):
         rows, dim = ops.shape(self.mean) if shape is None else shape
-        choice_seed, noise_seed = tf.unstack(tf.random.split(seed_pair(seed), 2))
-        log_weights = ops.broadcast_to(self.log_weights, (rows, self.log_weights.shape[-1]))
-        chosen = tf.random.stateless_categorical(log_weights, 1, choice_seed)  # (rows, 1)
+        stream = noise.stream(seed)
+        # The component whose part of [0, 1] the uniform value falls into.
+        ends = ops.cumsum(ops.exp(self.log_weights), axis=-1)[..., :-1]
+        chosen = ops.sum(ops.cast(stream.uniform((rows, 1)) > ends, "int32"), axis=-1)
 
         def of_chosen(values):  # (batch, components, dim) -> (rows, dim)
             values = ops.broadcast_to(values, (rows, *values.shape[1:]))
-            return tf.gather(values, chosen[:, 0], batch_dims=1)
+            return tf.gather(values, chosen, batch_dims=1)
 
         drawn = Normal(of_chosen(self.components.mean), of_chosen(self.components.log_var))
-        return drawn.sample(noise_seed, (rows, dim))
+        return drawn.sample(stream, (rows, dim))
+
+
+# Divergences -------------------------------------------------------------------------------
+
+_KL = {}
+
+
+def register_kl(q_class, p_class):
+    """Decorator of a function (q, p) that gives KL(q || p) of each latent in closed form.
+
+    It serves subclasses too, unless they have a function of their own.
+    """
+
+    def register(function):
+        _KL[q_class, p_class] = function
+        return function
+
+    return register
+
+
+def closed_form_kl(q, p):
+    """The function (q, p) that was registered for two distributions, None if there is none."""
+    pairs = ((a, b) for a in type(q).__mro__ for b in type(p).__mro__)
+    return next((_KL[pair] for pair in pairs if pair in _KL), None)
 
 
 def kl_divergence(q, p, z=None):
     """KL(q || p) in nats, not yet summed over the latents.
 
-    Two normals have a closed form (Kingma and Welling 2014, appendix B, for p = N(0, I)):
-
-        KL = 1/2 [(m_q - m_p)^2 / s_p^2 + s_q^2 / s_p^2 - 1 - log(s_q^2 / s_p^2)]
-
-    Any other pair is estimated at one sample, log q(z) - log p(z): right on average, and a single
-    value can be negative.
+    In closed form for the pairs of `register_kl`. Any other pair is estimated at one sample,
+    log q(z) - log p(z): right on average, and a single value can be negative.
 
     Args:
         q: Distribution over latents of shape `(batch, ...)`.
@@ -185,10 +251,8 @@ def kl_divergence(q, p, z=None):
     Raises:
         ValueError: no closed form, and no z.
     """
-    if isinstance(q, Normal) and isinstance(p, Normal):
-        log_ratio = q.log_var - p.log_var
-        distance = ops.square(q.mean - p.mean) * ops.exp(-p.log_var)
-        return 0.5 * (distance + ops.expm1(log_ratio) - log_ratio)
+    if function := closed_form_kl(q, p):
+        return function(q, p)
     if z is None:
         raise ValueError(
             f"KL({type(q).__name__} || {type(p).__name__}) has no closed form here; "
@@ -197,15 +261,30 @@ def kl_divergence(q, p, z=None):
     return ops.expand_dims(q.log_prob(z) - p.log_prob(z), axis=-1)
 
 
-def seed_pair(seed):
-    """A seed as the integer tensor of shape (2,) that `tf.random.stateless_*` takes."""
-    if isinstance(seed, keras.random.SeedGenerator):
-        return seed.next()
-    if isinstance(seed, int):
-        return tf.constant([seed, 0], "int64")
-    return seed
+@register_kl(Normal, Normal)
+def _kl_of_normals(q, p):
+    """Kingma and Welling 2014, appendix B, for p = N(0, I):
+
+    KL = 1/2 [(m_q - m_p)^2 / s_p^2 + s_q^2 / s_p^2 - 1 - log(s_q^2 / s_p^2)]
+    """
+    log_ratio = q.log_var - p.log_var
+    distance = ops.square(q.mean - p.mean) * ops.exp(-p.log_var)
+    return 0.5 * (distance + ops.expm1(log_ratio) - log_ratio)
+
+
+# What they share ---------------------------------------------------------------------------
 
 
 def sum_over_values(values):
     """(batch, ...) -> (batch,): the sum over all axes but the first."""
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+def soft_bound(x, limit=20.0):
+    """x, bent gently into (-limit, limit): near the identity for |x| < limit / 2.
+
+    As the activation of a log-variance it keeps exp(log_var) finite (KERAS3 14.3), and unlike a
+    hard clip it keeps a gradient far beyond the limit: up to |x| of about 8 * limit in float32.
+    """
+    return limit * ops.tanh(x / limit)

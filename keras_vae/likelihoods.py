@@ -6,18 +6,22 @@ explain, and it owns the weights of the noise, if there are any.
 """
 
 import math
-import numbers
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_vae import distributions
-from keras_vae.layers import soft_bound
+from keras_vae import checks, distributions
+from keras_vae.distributions import soft_bound
 
 
-class Likelihood(keras.layers.Layer):
-    """Base: a likelihood with one parameter for each value of x and no weights."""
+class Likelihood(checks.Fixed, keras.layers.Layer):
+    """Base class: a likelihood with one parameter for each value of x and no weights.
+
+    The arguments of its constructor are fixed, since compiled functions take them for constants.
+    """
+
+    integers = False  # does it explain whole numbers, such as tokens, that are not to be rounded?
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -78,13 +82,13 @@ class Gaussian(Likelihood):
 
     def __init__(self, variance="learned", **kwargs):
         super().__init__(**kwargs)
-        if isinstance(variance, numbers.Real) and not isinstance(variance, bool):
-            variance = float(variance)
-        is_positive = isinstance(variance, float) and 0 < variance < math.inf
-        if variance not in ("learned", "decoder") and not is_positive:
-            raise ValueError(
-                f"variance is {variance!r}; expected 'learned', 'decoder' or a number above 0."
-            )
+        if variance not in ("learned", "decoder"):
+            try:
+                variance = checks.number(variance, "variance", above=True)
+            except ValueError as error:
+                raise ValueError(
+                    f"variance is {variance!r}; expected 'learned', 'decoder' or a number above 0."
+                ) from error
         self.variance = variance
         if variance == "learned":
             self.log_variance = self.add_weight(shape=(), initializer="zeros", name="log_variance")

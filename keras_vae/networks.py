@@ -12,10 +12,9 @@ describes is one call (rows F5, A9). A model takes any other pair too.
 import math
 
 import keras
-import numpy as np
 
-from keras_vae import likelihoods
-from keras_vae.layers import checked_condition_size, checked_size, soft_bound
+from keras_vae import checks, likelihoods
+from keras_vae.distributions import soft_bound
 
 
 def dense(
@@ -65,10 +64,11 @@ def dense(
     >>> [tuple(output.shape) for output in encoder.outputs], decoder.output_shape
     ([(None, 2), (None, 2)], (None, 8, 8, 1))
     """
-    input_shape, hidden = _as_ints(input_shape), _as_ints(hidden)
-    latent_dim = checked_size(latent_dim, "latent_dim")
+    input_shape = _image_or_vector(input_shape)
+    hidden = checks.sizes(hidden, "hidden")
+    dropout = _pair_of_rates(dropout)
+    latent_dim = checks.count(latent_dim, "latent_dim")
     output_shape = likelihoods.get(likelihood).parameter_shape(input_shape)
-    dropout = _checked(input_shape, hidden, dropout, "hidden")
 
     def block(h, units, rate, name):
         h = keras.layers.Dense(units, use_bias=not batch_norm, name=name)(h)
@@ -76,7 +76,7 @@ def dense(
 
     x = keras.Input(input_shape, name="x")
     c, features = _condition(condition, embedding)
-    h = _join(keras.layers.Flatten(name="flatten")(x), features)
+    h = _join(_flatten("flatten")(x), features)
     for i, units in enumerate(hidden, start=1):
         h = block(h, units, dropout[0], f"hidden_{i}")
     encoder = _model(x, c, _latents(h, latent_dim, variational), "encoder")
@@ -135,8 +135,11 @@ def conv(
     >>> decoder.output_shape
     (None, 28, 28, 1)
     """
-    input_shape, filters, hidden = _as_ints(input_shape), _as_ints(filters), _as_ints(hidden)
-    latent_dim = checked_size(latent_dim, "latent_dim")
+    input_shape = _image_or_vector(input_shape)
+    filters, hidden = checks.sizes(filters, "filters"), checks.sizes(hidden, "hidden")
+    kernel_size = checks.count(kernel_size, "kernel_size", least=2)
+    dropout = _pair_of_rates(dropout)
+    latent_dim = checks.count(latent_dim, "latent_dim")
     if len(input_shape) != 3:
         raise ValueError(
             f"input_shape is {input_shape}; conv needs (height, width, channels). "
@@ -144,10 +147,7 @@ def conv(
         )
     if not filters:
         raise ValueError("filters is empty; expected the sizes of at least one convolution.")
-    if not isinstance(kernel_size, int) or kernel_size < 2:
-        raise ValueError(f"kernel_size is {kernel_size!r}; expected an int of at least 2.")
     output_shape = likelihoods.get(likelihood).parameter_shape(input_shape)
-    dropout = _checked(input_shape, (*filters, *hidden), dropout, "filters and hidden")
     sizes = [input_shape[:2]]  # of the image before each convolution, and after the last
     for _ in filters:
         sizes.append(tuple(math.ceil(n / 2) for n in sizes[-1]))
@@ -156,7 +156,13 @@ def conv(
         return _finish(layer(h), activation, rate, batch_norm, layer.name)
 
     def settings(name):
-        return {"strides": 2, "padding": "same", "use_bias": not batch_norm, "name": name}
+        return {
+            "strides": 2,
+            "padding": "same",
+            "use_bias": not batch_norm,
+            "data_format": "channels_last",  # whatever Keras's default (KERAS3 E28)
+            "name": name,
+        }
 
     def dense_block(h, units, rate, name):
         return block(h, keras.layers.Dense(units, use_bias=not batch_norm, name=name), rate)
@@ -172,7 +178,7 @@ def conv(
     for i, channels in enumerate(filters, start=1):
         layer = keras.layers.Conv2D(channels, kernel_size, **settings(f"conv_{i}"))
         h = block(h, layer, dropout[0])
-    h = _join(keras.layers.Flatten(name="flatten")(h), vector)
+    h = _join(_flatten("flatten")(h), vector)
     for i, units in enumerate(hidden, start=1):
         h = dense_block(h, units, dropout[0], f"hidden_{i}")
     encoder = _model(x, c, _latents(h, latent_dim, variational), "encoder")
@@ -197,13 +203,14 @@ def conv(
         h = block(h, layer, dropout[1])
         h = _cut_to(h, sizes[-1 - i], kernel_size, name=f"cut_{i}")
     h = _join(h, images.pop(), "_image")
-    h = keras.layers.Conv2D(output_shape[-1], kernel_size, padding="same", name="output")(h)
+    last = {"padding": "same", "data_format": "channels_last", "name": "output"}
+    h = keras.layers.Conv2D(output_shape[-1], kernel_size, **last)(h)
     return encoder, _model(z, c, h, "decoder")
 
 
 def _condition(condition, embedding, image_size=None):
     """(input, features) of what a network reads beside x or z; (None, None) if it is nothing."""
-    condition = checked_condition_size(condition)
+    condition = checks.condition_size(condition)
     if embedding is not None and not isinstance(condition, int):
         raise ValueError(
             f"embedding is {embedding!r}, with condition {condition!r}; it goes with a number of "
@@ -216,7 +223,7 @@ def _condition(condition, embedding, image_size=None):
         if embedding is None:
             layer = keras.layers.CategoryEncoding(condition, output_mode="one_hot", name="one_hot")
         else:
-            size = checked_size(embedding, "embedding")
+            size = checks.count(embedding, "embedding")
             layer = keras.layers.Embedding(condition, size, name="embedding")
         return c, layer(c)
     if image_size is not None and len(condition) > 1 and condition[:-1] != image_size:
@@ -233,7 +240,7 @@ def _join(h, features, suffix=""):
     if features is None:
         return h
     if len(features.shape) > len(h.shape):
-        features = keras.layers.Flatten(name="flatten_condition")(features)
+        features = _flatten("flatten_condition")(features)
     return keras.layers.Concatenate(name=f"with_condition{suffix}")([h, features])
 
 
@@ -246,8 +253,17 @@ def _finish(h, activation, rate, batch_norm, name):
     if batch_norm:
         # Keras's momentum of 0.99 lags behind in short trainings (KERAS3 12.2).
         h = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(h)
-    h = keras.layers.Activation(activation, name=f"{name}_activation")(h)
+    name_of_layer = f"{name}_activation"
+    if isinstance(activation, keras.layers.Layer):  # it may have weights: one of its own each time
+        config = {**activation.get_config(), "name": name_of_layer}
+        h = type(activation).from_config(config)(h)
+    else:
+        h = keras.layers.Activation(activation, name=name_of_layer)(h)
     return keras.layers.Dropout(rate, name=f"{name}_dropout")(h) if rate else h
+
+
+def _flatten(name):
+    return keras.layers.Flatten(data_format="channels_last", name=name)
 
 
 def _latents(h, latent_dim, variational):
@@ -264,27 +280,16 @@ def _cut_to(h, size, kernel_size, name):
     if not any(surplus):
         return h
     cropping = [(n, 0) if kernel_size % 2 else (0, n) for n in surplus]
-    return keras.layers.Cropping2D(cropping, name=name)(h)
+    return keras.layers.Cropping2D(cropping, data_format="channels_last", name=name)(h)
 
 
-def _as_ints(sizes):
-    """One size or several as a tuple; NumPy's integers as Python's, what is no integer as it is."""
-    sizes = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,)
-    return tuple(int(n) if isinstance(n, np.integer) else n for n in sizes)
+def _image_or_vector(input_shape):
+    expected = "sizes of at least 1, without the batch axis"
+    return checks.sizes(input_shape, "input_shape", expected, least=1)
 
 
-def _is_size(n):
-    return isinstance(n, int) and not isinstance(n, bool) and n > 0
-
-
-def _checked(input_shape, sizes, dropout, sizes_name):
-    """Dropout as a pair (encoder's, decoder's), after a look at every number."""
-    if not input_shape or not all(map(_is_size, input_shape)):
-        raise ValueError(
-            f"input_shape is {input_shape}; expected sizes of at least 1, without the batch axis."
-        )
-    if not all(map(_is_size, sizes)):
-        raise ValueError(f"{sizes_name} are {tuple(sizes)}; expected ints of at least 1.")
+def _pair_of_rates(dropout):
+    """Dropout as a pair (encoder's, decoder's)."""
     pair = tuple(dropout) if isinstance(dropout, (tuple, list)) else (dropout, dropout)
     if len(pair) != 2 or not all(0 <= rate < 1 for rate in pair):
         raise ValueError(

@@ -6,12 +6,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vae.distributions import Normal, NormalMixture
-from keras_vae.layers import checked_condition_size, checked_size, soft_bound
+from keras_vae import checks
+from keras_vae.distributions import Normal, NormalMixture, soft_bound
 
 
-class Prior(keras.layers.Layer):
-    """Base of the priors: `distribution` gives p(z), or p(z|c)."""
+class Prior(checks.Fixed, keras.layers.Layer):
+    """Base class of the priors: `distribution` gives p(z), or p(z|c).
+
+    The arguments of its constructor are fixed, since compiled functions take them for constants.
+    """
 
     latent_dim = None  # None: any
     condition = None  # what p(z|c) reads, as the builders of networks are told; None: nothing
@@ -64,9 +67,9 @@ class Mixture(Prior):
 
     def __init__(self, latent_dim, components=1, condition=None, **kwargs):
         super().__init__(**kwargs)
-        self.latent_dim = checked_size(latent_dim, "latent_dim")
-        self.components = checked_size(components, "components")
-        self.condition = checked_condition_size(condition)
+        self.latent_dim = checks.count(latent_dim, "latent_dim")
+        self.components = checks.count(components, "components")
+        self.condition = checks.condition_size(condition)
         self.width = self.components * (1 + 2 * self.latent_dim)  # logits, means, log-variances
         float32 = {"dtype": "float32"}  # whatever the policy of the networks
         self.bias = self.add_weight((self.width,), self._apart, name="bias", **float32)

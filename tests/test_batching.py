@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae.batching import batches, dynamic_binarization, is_array, to_array
-from keras_vae.layers import SeedGenerator
+from keras_vae.batching import batches, dynamic_binarization
+from keras_vae.noise import SeedGenerator
 
 
 def rows(dataset):
@@ -100,32 +100,6 @@ def test_fresh_noise_in_every_epoch_needs_a_generator_with_a_state():
 
     assert not np.allclose(*two_epochs(generator.normal))
     assert np.allclose(*two_epochs(tf.random.normal))
-
-
-def test_to_array_keeps_integers_and_makes_floats_float32():
-    assert to_array(np.zeros(3, "uint8")).dtype == "uint8"
-    assert to_array(np.zeros(3, bool)).dtype == bool
-    assert to_array([0.5, 1.0]).dtype == "float32"
-    for dtype in ("float16", "bfloat16"):
-        assert to_array(tf.zeros(3, dtype)).dtype == "float32"
-    array = np.zeros(3, "float32")
-    assert to_array(array) is array
-
-
-@pytest.mark.parametrize(
-    ("bad", "sentence"),
-    [
-        (np.zeros((0, 8)), "is empty"),
-        (["a", "b"], "expected an array of numbers"),
-        (np.array([None, 1]), "expected an array of numbers"),
-        ([[1, 2], [3]], "different length"),
-        (3.0, "a single number"),
-    ],
-)
-def test_what_is_no_array_of_numbers_gets_a_sentence(bad, sentence):
-    assert is_array(bad)
-    with pytest.raises((ValueError, TypeError), match=sentence):
-        to_array(bad)
 
 
 def test_dynamic_binarization_draws_each_value_with_its_probability_anew_in_every_epoch():

@@ -185,3 +185,33 @@ def test_a_bad_condition_is_refused(build, arguments, sentence):
 def test_an_image_of_another_size_is_refused_by_conv():
     with pytest.raises(ValueError, match=r"an image of the size of x, \(8, 8, channels\)"):
         networks.conv((8, 8, 1), 2, condition=(4, 4, 1))
+
+
+def test_conv_is_channels_last_whatever_keras_is_set_to_keras3_e28():
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        encoder, decoder = networks.conv((7, 10, 2), 3, filters=(4, 5), batch_norm=True)
+        assert decoder.output_shape == (None, 7, 10, 2)
+        vae = VAE(encoder, decoder)
+        vae.compile("adam")
+        vae.fit(np.zeros((4, 7, 10, 2)), verbose=0)
+    finally:
+        keras.config.set_image_data_format(before)
+
+
+def test_an_activation_that_has_weights_is_another_in_each_layer_and_trains(x):
+    """One layer object in many places would share its weights, or none would know them."""
+    for build, arguments in (
+        (networks.dense, {"hidden": (8, 6)}),
+        (networks.conv, {"filters": (4, 3)}),
+    ):
+        prelu = keras.layers.PReLU(name="shared")
+        vae = VAE(*build((8, 8, 1), 2, activation=prelu, **arguments))
+        alphas = [w for w in vae.trainable_weights if w.name == "alpha"]
+        assert len({id(w) for w in alphas}) == len(alphas) >= 4
+        vae.compile("adam")
+        before = [w.numpy() for w in alphas]
+        vae.fit(x, verbose=0)
+        for old, new in zip(before, alphas, strict=True):
+            assert not np.array_equal(old, new)

@@ -33,19 +33,13 @@ class Autoencoder(BaseModel):
 
     formula = "loss = -log p(x|z),  z = encoder(x)"
 
-    def code(self, x, condition=None, training=False):
-        return self.encoder(x, training=training)
+    def codes(self, x, condition=None, training=False):
+        return (self.encoder(x, training=training),)
 
     def objective(self, x, y=None, training=False):
-        x, target, condition = self.roles(x, y)
-        z = self.code(x, condition, training)
+        x, target, condition = self.signature.roles(x, y)
+        z = self.codes(x, condition, training)[0]
         p_x = self.likelihood(z, condition, training)
         with keras.name_scope("loss"), keras.name_scope("reconstruction"):
-            reconstruction_loss = -p_x.log_prob(target)
+            reconstruction_loss = -p_x.log_prob(target, self.signature.known(target))
         return {"loss": reconstruction_loss, "reconstruction_loss": reconstruction_loss}
-
-    def prior(self, condition=None):
-        raise TypeError("An Autoencoder has no p(z) to draw from; use a VAE to generate.")
-
-    def posterior(self, x, condition=None, training=False):
-        raise TypeError("An Autoencoder has no q(z|x): it gives one code, not a distribution.")

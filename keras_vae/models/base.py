@@ -1,28 +1,33 @@
 """The Keras side of every model, once; a model says what its loss is, and this does the rest.
 
-Here: what a model may override, and one step. Beside it: `fitting` (fit and evaluate), `verbs`
-(encode, generate, ...), `saving`, `checks`. Numbers in brackets are those of the traps of Keras 3
-that a line avoids; a test by the same number fails without the line.
+Here: what a model may override, and one step. Beside it: `training` (fit and evaluate), `inference`
+(encode, generate, ...), `serialization` (saving), `signature` (which data fit). Numbers in brackets
+are those of the traps of Keras 3 that a line avoids; a test by the same number fails without it.
 """
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_vae import likelihoods
-from keras_vae.layers import SAMPLE_STRIDE, Sampling, SeedGenerator
-from keras_vae.models import checks, network_checks
-from keras_vae.models.fitting import Fitting
-from keras_vae.models.saving import Saving
-from keras_vae.models.verbs import Verbs
+from keras_vae import checks, likelihoods, noise, optimizers
+from keras_vae.distributions import Distribution
+from keras_vae.models.inference import Inference
+from keras_vae.models.serialization import Serialization, places
+from keras_vae.models.signature import Signature, reads_one_input
+from keras_vae.models.training import Training
+from keras_vae.noise import SeedGenerator
+
+_AT_ONCE = 4 * noise.GROUP  # so many samples, if their number is fixed, need no loop
 
 
-class BaseModel(Fitting, Saving, Verbs, keras.Model):
+class BaseModel(Training, Inference, Serialization, keras.Model):
     """An encoder, a decoder and a likelihood that `model.fit` trains.
 
-    A subclass defines `objective` and `code`; it may override `roles` (what y means), `players`
-    (which weights follow which term), `loss_names`, `accepts_missing`, and what TensorBoard shows:
-    `parts` (top-level names of the graph) and `formula`.
+    A subclass defines `objective` and `codes`; it may override `signature` (what it reads),
+    `players` (which weights follow which term), `loss_names`, `lower`, the three distributions, and
+    what TensorBoard shows: `parts` (top-level names of the graph) and `formula`. Its constructor's
+    arguments, where they are numbers or names, are constants of the compiled functions: assigning
+    one compiles them anew.
 
     Args:
         encoder: keras.Model. x to the parameters of the latents.
@@ -31,108 +36,169 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
         seed: int or None. Fixes the order of the data and the draws of z.
     """
 
+    signature = Signature(encoder_outputs=1)
     loss_names = ("loss", "reconstruction_loss")  # keys of `objective`, in the order of `evaluate`
     formula = "loss"  # what is minimised, as a line of text
     parts = ("input", "encoder", "decoder", "loss", "backward", "apply_gradients", "metrics")
-    num_encoder_outputs = 1
-    max_inputs = 1  # of a network: two where it may read a condition
-    accepts_missing = False  # may the target hold NaN?
 
     def __init__(self, encoder, decoder, likelihood="bernoulli", seed=None, **kwargs):
         super().__init__(**kwargs)
-        network_checks.check_network(encoder, "encoder")
-        network_checks.check_network(decoder, "decoder")
+        self.likelihood_layer = likelihoods.get(likelihood)
+        self.signature = self.signature.read_networks(encoder, decoder, self.likelihood_layer)
         self.encoder = encoder
         self.decoder = decoder
-        self.likelihood_layer = likelihoods.get(likelihood)
-        self.seed = seed = checks.checked_seed(seed)
+        self.seed = seed = checks.seed(seed)
         self.data_order = SeedGenerator(seed)  # its state is [seed, epochs seen]
-        self.generation_noise = SeedGenerator(seed)
+        self.generation_noise = SeedGenerator(seed)  # [seed, calls of `generate` without a seed]
+        self.evaluation_noise = SeedGenerator(seed)  # [seed, rows seen by this `evaluate`]
         self.trackers = {
             # float64: a float32 mean drifts over millions of rows (KERAS3 3.2)
             name: keras.metrics.Mean(name=name, dtype="float64")
             for name in self.loss_names
         }
-        self._check_networks()
+        self.built = self.signature.complete
 
     # What a model overrides ----------------------------------------------------------------
-
-    def roles(self, x, y=None):
-        """(input, target, condition): what x and the second argument of `fit` mean."""
-        return x, x if y is None else y, None
 
     def objective(self, x, y=None, training=False):
         """The terms of the loss for each example: a dict of `(batch,)` tensors, in nats."""
         raise NotImplementedError(f"{type(self).__name__} defines no objective.")
 
-    def code(self, x, condition=None, training=False):
-        """The latents that stand for x, `(batch, latent_dim)`: no noise."""
-        raise NotImplementedError(f"{type(self).__name__} defines no code.")
+    def codes(self, x, condition=None, training=False):
+        """The latents that stand for x, without noise: a tuple, a tensor for each level.
+
+        The first is what the decoder reads, the last what `encode` gives.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no codes.")
+
+    def lower(self, z, condition=None, training=False):
+        """z of the top level as the z that the decoder reads; the same where there is one level."""
+        return z
 
     def players(self):
         """Which weights follow which term: disjoint groups, one forward pass, one update."""
         return {"loss": self.trainable_variables}
 
+    def prior(self, condition=None, training=False):
+        """p(z), or p(z|c), as a Distribution over latents of the top level."""
+        raise TypeError(f"This {type(self).__name__} has no p(z) to draw from.")
+
+    def posterior(self, x, condition=None, training=False):
+        """q(z|x), or q(z|x, c), as a Distribution: what the encoder knows of z."""
+        raise TypeError(
+            f"This {type(self).__name__} has no q(z|x): it gives one code, not a distribution."
+        )
+
     def likelihood(self, z, condition=None, training=False):
-        """p(x|z) as a Distribution, for z of shape `(batch, latent_dim)`."""
-        return self.likelihood_layer.distribution(self.decoder(z, training=training))
+        """p(x|z), or p(x|z, c), as a Distribution, for z of shape `(batch, latent_dim)`."""
+        return self.likelihood_layer.distribution(self.run(self.decoder, z, condition, training))
+
+    def log_weights(self, x, y=None, num_samples=1, training=False):
+        """log p(x, z_k) - log q(z_k|x) for draws z_k ~ q(z|x): (batch, num_samples), in nats."""
+        raise TypeError(
+            f"This {type(self).__name__} has no bound and no log p(x): it has no densities of z."
+        )
 
     def call(self, inputs, training=False):
-        """Mean of p(x|z) at the code of x. `inputs`: x, or (x, condition)."""
+        """Mean of p(x|z) at the code of x, or its mode. `inputs`: x, or (x, condition)."""
         x, y = inputs if isinstance(inputs, (tuple, list)) else (inputs, None)
-        x, _, condition = self.roles(x, y)
-        x = ops.cast(x, "float32")  # Keras leaves integer images as they are (KERAS3 7.4)
-        return self.likelihood(self.code(x, condition, training), condition, training).mean
+        x, _, condition = self.signature.roles(self.signature.cast(x), y)
+        z = self.codes(x, condition, training)[0]
+        return self.likelihood(z, condition, training).point
 
     # What a model may use ------------------------------------------------------------------
 
-    def run(self, network, inputs, condition=None, training=False):
-        """network(inputs); network([inputs, condition]) of a network that has two inputs.
+    @property
+    def has_prior(self):
+        """Whether there is a p(z), so that `generate` has something to draw from."""
+        return type(self).prior is not BaseModel.prior
 
-        In a model that gives a condition (`max_inputs`), also of one that does not tell its inputs.
+    @property
+    def has_posterior(self):
+        """Whether there is a q(z|x), and not a single code of x alone."""
+        return type(self).posterior is not BaseModel.posterior
+
+    @property
+    def has_densities(self):
+        """Whether there is a bound on log p(x): `elbo` and `log_likelihood`."""
+        return type(self).log_weights is not BaseModel.log_weights
+
+    def run(self, network, inputs, condition=None, training=False):
+        """network(inputs), or network([inputs, condition]) of a network that has two inputs.
+
+        A network that does not tell its inputs is given the condition, if the model reads one.
         """
-        if self.max_inputs == 2 and len(network_checks.known_input_shapes(network)) != 1:
+        if self.signature.reads_condition and not reads_one_input(network):
             if condition is None:
-                self.roles(inputs)  # says that it is missing
+                self.signature.roles(inputs)  # says that it is missing
             inputs = [ops.convert_to_tensor(inputs), ops.convert_to_tensor(condition)]
         return network(inputs, training=training)
 
-    def over_samples(self, function, num_samples):
-        """function() of each of `num_samples` draws of the latents: `(num_samples, batch)`.
-
-        The draws follow each other in a loop, so that without a gradient to compute the memory
-        does not grow with them. In evaluation, sample k has seeds of its own: the noise of a row
-        depends on its place among all rows and on k alone.
+    def noise_scope(self, seed=None, row=0, call=0, *, shared=False):
+        """A `noise.scope` of this model: each of its layers draws from a stream of its own.
 
         Args:
-            function: callable without arguments that draws through the `Sampling` layers of this
-                model and gives a `(batch,)` tensor.
+            seed: int. Defaults to `None`, the model's own.
+            row, call, shared: as of `noise.scope`.
+
+        Example: `with vae.noise_scope(seed=1): vae.log_weights(x, num_samples=100)`
+        """
+        seed = self.evaluation_noise.peek()[0] if seed is None else seed
+        names = {id(layer): place for place, layer in places(self)}
+        return noise.scope(seed, row, call, shared=shared, names=names)
+
+    def over_samples(self, function, rows, num_samples, training=False):
+        """function(*rows) for `num_samples` draws of the latents: (batch, num_samples, ...).
+
+        In training, and where the number is small, all draws are made in one pass, in which each
+        row stands `num_samples` times. Else passes of 16 draws follow each other in a loop, so that
+        the memory does not grow with them.
+
+        Args:
+            function: callable. It draws once for each row, and gives a tensor `(batch, ...)`.
+            rows: tuple of tensors, Distributions, structures of them, or None: the batch is their
+                first axis.
             num_samples: int, or an integer tensor.
         """
-        num_samples = tf.cast(num_samples, "int64")
-        states = [layer.evaluation_generator.state for layer in self.sampling_layers]
-        starts = [state.value * 1 for state in states]
+        scope, event = noise.current(), []
 
-        def one_sample(k):
-            for state, start in zip(states, starts, strict=True):
-                state.assign(start + tf.stack([0, k * SAMPLE_STRIDE]))
-            return function()
+        def one_pass(count):
+            def repeat(part):
+                if isinstance(part, Distribution):
+                    return part.map(repeat)
+                return part if part is None else ops.repeat(part, count, axis=0)
 
+            values = function(*keras.tree.map_structure(repeat, rows))
+            event[:] = values.shape[1:]
+            return ops.reshape(values, (-1, count, *event))
+
+        if isinstance(num_samples, int) and (training or scope is None or num_samples <= _AT_ONCE):
+            if training or scope is None:
+                return one_pass(num_samples)
+            with noise.samples(0, num_samples):
+                return one_pass(num_samples)
+
+        def one_group(group):
+            with noise.samples(group, noise.GROUP):
+                return one_pass(noise.GROUP)
+
+        num_samples = ops.cast(num_samples, "int64")
         values = tf.map_fn(
-            one_sample,
-            tf.range(num_samples),
-            fn_output_signature=tf.TensorSpec((None,), "float32"),
-            parallel_iterations=4,  # TensorFlow keeps what moves the generators in order
+            one_group,
+            tf.range(-(-num_samples // noise.GROUP)),
+            fn_output_signature=tf.TensorSpec(None, "float32"),
+            parallel_iterations=2,
         )
-        for state in states:
-            state.assign(state.value - tf.stack([0, (num_samples - 1) * SAMPLE_STRIDE]))
-        return values
+        # (groups, batch, 16, ...) -> (batch, groups * 16, ...)
+        values = tf.reshape(values, [tf.shape(values)[0], -1, noise.GROUP, *event])
+        values = tf.transpose(values, [1, 0, *range(2, 3 + len(event))])
+        return tf.reshape(values, [tf.shape(values)[0], -1, *event])[:, :num_samples]
 
     # One step ------------------------------------------------------------------------------
 
     def train_step(self, data):
         x, y, sample_weight = self._unpack(data)
-        players = self.players()
+        players = self._checked_players()
         with tf.GradientTape(persistent=len(players) > 1) as tape:
             terms, regularisation = self._terms(x, y, training=True)
             with keras.name_scope("loss"), keras.name_scope("mean"):
@@ -161,22 +227,23 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
 
     def test_step(self, data):
         x, y, sample_weight = self._unpack(data)
-        terms, regularisation = self._terms(x, y, training=False)
+        with keras.name_scope("metrics"):
+            seed, row = ops.unstack(self.evaluation_noise.state.value * 1, 2)
+        with self.noise_scope(seed, row):
+            terms, regularisation = self._terms(x, y, training=False)
+        with keras.name_scope("metrics"):
+            self.evaluation_noise.advance(ops.shape(x)[0])
         return self._track(terms, regularisation, sample_weight)
 
     def _unpack(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if isinstance(x, dict):
             raise TypeError("The data give a dict; expected x, (x, y) or (x, y, sample_weight).")
-        checks.check_input(x, self.x_shape, "x")
-        x = ops.cast(x, "float32")  # Keras leaves integer images as they are (KERAS3 7.4)
-        condition = self.roles(x, y)[2]
-        if condition is not None:
-            checks.check_condition(condition, self.condition, "y, the condition,")
+        self.signature.check_shapes(x, y)
         if sample_weight is not None:
-            checks.check_weight_shape(sample_weight)
+            checks.weight_shape(sample_weight)
             sample_weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
-        return x, y, sample_weight
+        return self.signature.cast(x), y, sample_weight
 
     def _terms(self, x, y, training):
         terms = self.objective(x, y, training)
@@ -185,9 +252,32 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
                 f"objective of {type(self).__name__} gives {sorted(terms)}, but loss_names is "
                 f"{sorted(self.loss_names)}; they must be the same names."
             )
+        for name, values in terms.items():
+            checks.per_example(values, x, f"{name!r} of the objective")
         # Weight penalties of the networks are not in a custom step by themselves (KERAS3 19.4).
         penalties = [ops.cast(penalty, "float32") for penalty in self.losses]
         return terms, ops.sum(ops.stack(penalties)) if penalties else 0.0
+
+    def _checked_players(self):
+        """`players`, whose groups must share no weight and leave none out."""
+        players, owner = self.players(), {}
+        for name, variables in players.items():
+            if name not in self.loss_names:
+                raise ValueError(f"players has {name!r}, which is no term of the objective.")
+            for variable in variables:
+                if id(variable) in owner:
+                    raise ValueError(
+                        f"{variable.path} stands twice in players, under {owner[id(variable)]!r} "
+                        f"and {name!r}; each weight follows one term."
+                    )
+                owner[id(variable)] = name
+        for variable in self.trainable_variables:
+            if id(variable) not in owner:
+                raise ValueError(
+                    f"{variable.path} is in no group of players, and would not be trained; add it, "
+                    "or make it non-trainable."
+                )
+        return players
 
     @staticmethod
     def _mean_over_replicas(values, sample_weight):
@@ -221,19 +311,19 @@ class BaseModel(Fitting, Saving, Verbs, keras.Model):
 
     def reset_metrics(self):
         super().reset_metrics()
-        for sampling in self.sampling_layers:  # so that two evaluations agree (KERAS3 4.4)
-            sampling.evaluation_generator.rewind()
+        self.evaluation_noise.rewind()  # so that two evaluations agree (KERAS3 4.4)
 
-    @property
-    def condition_shape(self):
-        """Shape of one condition, () of a label; None where there is none, or none is known."""
-        return () if isinstance(self.condition, int) else self.condition
-
-    @property
-    def sampling_layers(self):
-        return [layer for layer in self.layers if isinstance(layer, Sampling)]
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name == "optimizer":
+            optimizers.follow(value, self.players)
+            self._compiled_verbs.clear()
+        elif isinstance(value, keras.layers.Layer) or (
+            name in checks.arguments(type(self)) and not hasattr(type(self), name)
+        ):
+            self.forget_compiled()
 
     @property
     def epochs_seen(self):
         """Epochs that this model has been trained for, over all calls of `fit` and restarts."""
-        return int(self.data_order.state[1])
+        return self.data_order.peek()[1]

@@ -9,8 +9,7 @@ p(z|c); lecture rows A9 and M4.)
 
 import keras
 
-from keras_vae.distributions import Normal
-from keras_vae.models import network_checks
+from keras_vae.models.signature import Signature
 from keras_vae.models.vae import VAE
 
 
@@ -48,25 +47,12 @@ class ConditionalVAE(VAE):
     """
 
     formula = "loss = -log p(x|z,c) + beta * KL(q(z|x,c) || p(z|c)),  z ~ q(z|x,c)"
-    max_inputs = 2
+    signature = Signature(second="condition")
 
-    def roles(self, x, y=None):
-        if y is None:
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.signature.complete and self.signature.condition is None:
             raise ValueError(
-                f"This {type(self).__name__} reads a condition, and there is none: call "
-                "fit(x, condition), and the verbs with condition=."
+                f"Neither encoder nor decoder nor prior of this {type(self).__name__} reads a "
+                "condition; build the networks with condition=, or take a VAE."
             )
-        return x, x, y
-
-    def _check_prior(self):
-        super()._check_prior()
-        network_checks.check_condition_is_read(self)
-
-    def posterior(self, x, condition=None, training=False):
-        """q(z|x, c) over `(batch, latent_dim)`, a Distribution; a condition for each row of x."""
-        return Normal(*self.run(self.encoder, x, condition, training))
-
-    def likelihood(self, z, condition=None, training=False):
-        """p(x|z, c) over `(batch, ...)`, a Distribution; a condition for each row of z."""
-        outputs = self.run(self.decoder, z, condition, training)
-        return self.likelihood_layer.distribution(outputs)

@@ -14,14 +14,36 @@ Its negative is the loss, in nats, summed over the values of an example and over
 averaged over examples (lecture rows F1 to F3). `objective` below is that equation.
 """
 
+import typing
+
 import keras
 from keras import ops
 
-from keras_vae import priors
-from keras_vae.distributions import Normal, kl_divergence, sum_over_values
-from keras_vae.layers import Sampling
-from keras_vae.models import checks, network_checks
+from keras_vae import checks, noise, priors
+from keras_vae.distributions import Normal, closed_form_kl, sum_over_values
 from keras_vae.models.base import BaseModel
+from keras_vae.models.signature import Signature
+from keras_vae.noise import Sampling
+
+
+class Draw(typing.NamedTuple):
+    """One draw of the latents, z ~ q(z|x), and what it costs. Shapes without batch in brackets.
+
+    z: for the decoder (latent_dim). divergence: KL(q(z|x) || p(z)) of each latent (k), in nats;
+    where there is no closed form its estimate -log_ratio (1). log_ratio: log p(z) - log q(z|x) ().
+    q, p: the distributions, where z has one. above: z of the further levels, the top one last.
+    """
+
+    z: typing.Any
+    divergence: typing.Any
+    log_ratio: typing.Any
+    q: typing.Any = None
+    p: typing.Any = None
+    above: tuple = ()
+
+    @property
+    def levels(self):
+        return (self.z, *self.above)
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -59,7 +81,7 @@ class VAE(BaseModel):
     loss_names = ("loss", "reconstruction_loss", "kl_loss", "elbo")
     formula = "loss = -log p(x|z) + beta * KL(q(z|x) || p(z)),  z ~ q(z|x)"
     parts = ("input", "encoder", "sampling", *BaseModel.parts[2:])
-    num_encoder_outputs = 2
+    signature = Signature()
 
     def __init__(
         self,
@@ -73,19 +95,13 @@ class VAE(BaseModel):
     ):
         super().__init__(encoder, decoder, likelihood, seed, **kwargs)
         self.prior_layer = priors.get(prior)
-        self._check_prior()
+        self.signature.read_prior(self.prior_layer)
         self.sampling = Sampling(seed=self.seed, dtype="float32", name="sampling")
-        self.sampling.built = True  # it has no weights
-        self._initial_beta = checks.check_beta(beta)
+        self._initial_beta = checks.number(beta, "beta")
         self._beta = self.add_weight(
             shape=(), initializer="ones", trainable=False, dtype="float32", name="beta"
         )
         self.beta = beta
-
-    def _check_prior(self):
-        network_checks.check_prior(self.prior_layer, self)
-        if self.condition in (None, ()):  # the prior may know what the networks do not tell
-            self.condition = self.prior_layer.condition or self.condition
 
     @property
     def beta(self):
@@ -94,40 +110,62 @@ class VAE(BaseModel):
 
     @beta.setter
     def beta(self, value):
-        self._beta.assign(checks.check_beta(value))
+        self._beta.assign(checks.number(value, "beta"))
 
-    def prior(self, condition=None):
-        """p(z), a Distribution."""
+    # The three distributions ---------------------------------------------------------------
+
+    def prior(self, condition=None, training=False):
+        """p(z), or p(z|c), a Distribution."""
         return self.prior_layer.distribution(condition)
 
     def posterior(self, x, condition=None, training=False):
-        """q(z|x) = N(mean, exp(log_var)), a Distribution, for x of shape `(batch, ...)`."""
-        mean, log_var = self.encoder(x, training=training)
+        """q(z|x) = N(mean, exp(log_var)), or q(z|x, c), a Distribution, for x `(batch, ...)`."""
+        mean, log_var = self.run(self.encoder, x, condition, training)
         return Normal(mean, log_var)
 
-    def code(self, x, condition=None, training=False):
-        return self.posterior(x, condition, training).mean
+    # The bound -----------------------------------------------------------------------------
 
-    def kl(self, divergence):
-        """The KL term of the loss, (batch, latent_dim) -> (batch,): the sum, unless overridden.
+    def infer(self, posterior, condition=None, training=False):
+        """One draw z ~ q(z|x): a `Draw`. All bounds and scores are written on it.
 
-        Whatever shape it gives the loss, `kl_loss` and `elbo` stay those of the bound.
+        Args:
+            posterior: what `posterior` gave of x, in a first pass of the encoder that serves all
+                draws.
+            condition, training: as of `posterior`.
+        """
+        q, p = posterior, self.prior(condition, training)
+        if isinstance(q, Normal):
+            z, log_q = self.sampling((q.mean, q.log_var), training=training), None
+        else:
+            with keras.name_scope("sampling"):
+                z, log_q = q.sample_and_log_prob(self.sampling.stream(training))
+        with keras.name_scope("loss"), keras.name_scope("kl"):
+            log_ratio = p.log_prob(z) - (q.log_prob(z) if log_q is None else log_q)
+            kl = closed_form_kl(q, p)
+            divergence = kl(q, p) if kl else -ops.expand_dims(log_ratio, axis=-1)
+        return Draw(z, divergence, log_ratio, q, p)
+
+    def regulariser(self, q, p, z, divergence):
+        """The KL term of the loss, `(batch,)`, in nats: the sum over latents, unless overridden.
+
+        Whatever it adds to the loss, `kl_loss` and `elbo` stay those of the bound.
+
+        Args: the fields of a `Draw`; divergence has shape `(batch, k)`.
         """
         return sum_over_values(divergence)
 
     def objective(self, x, y=None, training=False):
-        x, target, condition = self.roles(x, y)
+        x, target, condition = self.signature.roles(x, y)
         q = self.posterior(x, condition, training)  # q(z|x)
-        z = self.sampling((q.mean, q.log_var), training=training)  # z = mean + std * eps
-        p = self.prior(condition)  # p(z)
-        p_x = self.likelihood(z, condition, training)  # p(x|z)
+        drawn = self.infer(q, condition, training)  # z ~ q(z|x), KL(q(z|x) || p(z)), log p/q
+        p_x = self.likelihood(drawn.z, condition, training)  # p(x|z)
         with keras.name_scope("loss"):
             with keras.name_scope("reconstruction"):
-                reconstruction_loss = -p_x.log_prob(target)
+                reconstruction_loss = -p_x.log_prob(target, self.signature.known(target))
             with keras.name_scope("kl"):
-                divergence = kl_divergence(q, p, z)  # KL(q(z|x) || p(z)) of each latent
-                kl_loss = sum_over_values(divergence)
-                kl_term = self.kl(divergence)
+                kl_loss = sum_over_values(drawn.divergence)
+                kl_term = self.regulariser(drawn.q, drawn.p, drawn.z, drawn.divergence)
+                checks.per_example(kl_term, x, "the regulariser")
             return {
                 "loss": reconstruction_loss + self.beta * kl_term,
                 "reconstruction_loss": reconstruction_loss,
@@ -145,16 +183,19 @@ class VAE(BaseModel):
             num_samples: int, or an integer tensor: K.
             training: bool. Which noise is drawn, and how the networks run.
         """
-        x, target, condition = self.roles(x, y)
+        x, target, condition = self.signature.roles(x, y)
         q = self.posterior(x, condition, training)
-        p = self.prior(condition)
 
-        def log_weight():
-            z = self.sampling((q.mean, q.log_var), training=training)
-            p_x = self.likelihood(z, condition, training)
-            return p_x.log_prob(target) + p.log_prob(z) - q.log_prob(z)
+        def log_weight(q, condition, target):
+            drawn = self.infer(q, condition, training)
+            p_x = self.likelihood(drawn.z, condition, training)
+            return p_x.log_prob(target, self.signature.known(target)) + drawn.log_ratio
 
-        return ops.transpose(self.over_samples(log_weight, num_samples))
+        return self.over_samples(log_weight, (q, condition, target), num_samples, training)
+
+    def codes(self, x, condition=None, training=False):
+        with noise.none():  # the means
+            return self.infer(self.posterior(x, condition, training), condition, training).levels
 
     def get_config(self):
         return {

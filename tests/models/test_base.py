@@ -101,12 +101,24 @@ def test_generator_states_are_saved_and_restored_keras3_4_2(make_vae, x, tmp_pat
     vae.save_weights(tmp_path / "vae.weights.h5")
     other = make_vae(network={"dropout": 0.2}, seed=77)
     other.load_weights(tmp_path / "vae.weights.h5")
-    states = [v.numpy() for v in vae._generator_states()]
-    assert len(states) == 6  # order, generation, two of Sampling, two dropouts
-    for ours, theirs in zip(states, other._generator_states(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    states, loaded = vae.generator_states(), other.generator_states()
+    assert (
+        set(states)
+        == set(loaded)
+        == {
+            "data_order",
+            "generation_noise",
+            "evaluation_noise",
+            "sampling/seed_generator",
+            "sampling/evaluation_generator",
+            "encoder/layers/dropout_1/seed_generator",
+            "decoder/layers/dropout_1/seed_generator",
+        }
+    )
+    for place, state in states.items():
+        np.testing.assert_array_equal(state, loaded[place])
     assert other.epochs_seen == 2
-    assert states[2][1] > 0 or states[3][1] > 0  # something was drawn
+    assert states["encoder/layers/dropout_1/seed_generator"][1] == 20  # something was drawn
 
 
 def test_validation_changes_no_training_and_evaluations_agree_keras3_4_4(make_vae, x):
@@ -168,7 +180,7 @@ def test_weights_of_examples_count_without_y_keras3_8_1(make_vae, x):
     vae = make_vae(optimizer=keras.optimizers.SGD(0.0))
     logs = vae.fit(x, verbose=0, validation_data=(x, None, weights)).history
     odd = vae.evaluate(x[1::2], verbose=0, return_dict=True)
-    assert logs["val_reconstruction_loss"][0] == pytest.approx(odd["reconstruction_loss"], rel=1e-3)
+    assert logs["val_reconstruction_loss"][0] == pytest.approx(odd["reconstruction_loss"], rel=5e-3)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

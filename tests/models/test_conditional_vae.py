@@ -242,7 +242,7 @@ def own_encoder(condition, read):
 def test_labels_that_the_encoder_does_not_count_are_those_that_the_decoder_counts():
     encoder = own_encoder(keras.Input((), dtype="int32"), lambda c: keras.ops.one_hot(c, 10))
     vae = ConditionalVAE(encoder, networks.dense((8, 8, 1), 2, condition=10)[1])
-    assert vae.condition == 10
+    assert vae.signature.condition == 10
     with pytest.raises(ValueError, match="has labels from 10 to 10"):
         vae.generate(1, condition=10)
 
@@ -363,7 +363,7 @@ def unknown(*arrays):
     return batched(*arrays).filter(lambda *_: True)
 
 
-NEEDS = "This ConditionalVAE reads a condition, and there is none"
+NEEDS = "This model reads a condition, and there is none"
 
 
 @pytest.mark.parametrize(
@@ -439,7 +439,7 @@ def test_what_it_refuses_by_type(digits, call, sentence):
         ({"condition": None, "prior": priors.Mixture(2)}, "Neither encoder nor decoder nor prior"),
         (
             {"condition": None, "model": VAE, "prior": priors.Mixture(2, condition=3)},
-            "prior reads a condition, which a VAE does not give it",
+            "prior reads a condition, which this model does not give it",
         ),
     ],
 )

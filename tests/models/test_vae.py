@@ -16,7 +16,8 @@ from sklearn.decomposition import PCA
 from keras_vae import VAE, datasets, networks
 from keras_vae.distributions import Bernoulli, Normal
 from keras_vae.likelihoods import Gaussian
-from keras_vae.models import verbs
+from keras_vae.models import inference
+from keras_vae.models.signature import Signature
 
 
 def linear_vae(size, latent_dim, likelihood, **arguments):
@@ -101,40 +102,40 @@ def test_the_number_of_samples_is_exactly_the_one_asked_for(make_vae, x, monkeyp
     """Also where it is no multiple of the samples of one call."""
     vae = make_vae()
     # The same noise, in one piece: K log-weights, and their log-mean-exp in NumPy.
-    log_weights = np.array(vae.log_weights(x[:10], num_samples=40), "float64")
+    with vae.noise_scope():
+        log_weights = np.array(vae.log_weights(x[:10], num_samples=40), "float64")
     assert len(np.unique(log_weights)) == log_weights.size
-    for samples_a_call in (500, 15):
-        monkeypatch.setattr(verbs, "_SAMPLES_A_CALL", samples_a_call)
-        for k in (37, 40):
+    for samples_a_call in (512, 16):
+        monkeypatch.setattr(inference, "_SAMPLES_A_CALL", samples_a_call)
+        for k in (7, 37, 40):
             by_hand = np.logaddexp.reduce(log_weights[:, :k], axis=1) - np.log(k)
             ours = vae.log_likelihood(x[:10], num_samples=k)
             np.testing.assert_allclose(ours, by_hand, rtol=1e-5)
-            assert not np.allclose(ours, by_hand + np.log(k / 35), rtol=1e-5)  # as if 35 were drawn
+            assert not np.allclose(ours, by_hand + np.log(k / 32), rtol=1e-5)  # as if 32 were drawn
 
 
 def test_any_number_of_samples_is_one_graph(make_vae, x):
+    """From 16 on; fewer, which would be drawn for nothing, have a graph of their own."""
     vae = make_vae()
-    for k in (1, 2, 3, 600):
+    for k in (16, 17, 200, 600):
         vae.log_likelihood(x[:3], k)
     assert len(vae._compiled_verbs) == 1
 
 
-def test_many_samples_draw_in_evaluation_what_one_draws_and_leave_the_state_as_one_does(
-    make_vae, x
-):
-    one, many = make_vae(), make_vae()
-    first = np.array(one.log_weights(x, num_samples=1))
-    np.testing.assert_array_equal(many.log_weights(x, num_samples=5)[:, :1], first)
-    states = [vae.sampling.evaluation_generator.state for vae in (one, many)]
-    np.testing.assert_array_equal(*states)
-    assert int(states[0][1]) == 3  # blocks of 128 for 300 rows
+def test_many_samples_begin_with_what_fewer_draw(make_vae, x):
+    vae, found = make_vae(), {}
+    for k in (1, 5, 20, 100):  # one pass, a part of a group, several groups, a loop
+        with vae.noise_scope(seed=3):
+            found[k] = np.array(vae.log_weights(x, num_samples=k))
+    for k in (1, 5, 20):
+        np.testing.assert_allclose(found[100][:, :k], found[k], rtol=1e-6)
 
 
 def test_log_likelihood_with_one_sample_is_an_unbiased_log_weight(make_vae, x):
     vae = make_vae()
-    np.testing.assert_allclose(
-        vae.log_likelihood(x[:10], 1), np.array(vae.log_weights(x[:10]))[:, 0], rtol=1e-5
-    )
+    with vae.noise_scope():
+        log_weights = np.array(vae.log_weights(x[:10]))
+    np.testing.assert_allclose(vae.log_likelihood(x[:10], 1), log_weights[:, 0], rtol=1e-5)
 
 
 def test_loss_is_reconstruction_plus_beta_times_kl(make_vae, x):
@@ -165,7 +166,7 @@ def test_a_shape_of_the_kl_term_changes_the_loss_and_not_the_bound(make_vae, x):
     """The example of the README: each latent has a weight of its own."""
 
     class WeightedVAE(VAE):
-        def kl(self, divergence):
+        def regulariser(self, q, p, z, divergence):
             return keras.ops.sum(divergence * [1.0, 5.0], axis=-1)
 
     plain = make_vae()
@@ -182,10 +183,9 @@ def test_a_model_that_reads_a_condition_is_a_small_subclass(x, digits):
     """p(z|c) = N(c / 10, I), a decoder that reads c: fit, verbs and their batches carry it."""
 
     class Conditional(VAE):
-        def roles(self, x, y=None):
-            return x, x, y
+        signature = Signature(second="condition")
 
-        def prior(self, condition=None):
+        def prior(self, condition=None, training=False):
             mean = keras.ops.cast(condition, "float32")[:, None] / 10
             return Normal(mean * np.ones((1, 2)), 0.0)
 
@@ -204,7 +204,7 @@ def test_a_model_that_reads_a_condition_is_a_small_subclass(x, digits):
         )
         assert not np.allclose(whole, verb(x, condition=labels * 0, seed=1))
     assert vae.elbo(x, condition=labels).mean() == pytest.approx(
-        vae.log_likelihood(x, 1, condition=labels).mean(), abs=0.2
+        vae.log_likelihood(x, 1, condition=labels).mean(), abs=0.5
     )
     images = vae.generate(300, condition=labels, seed=1)
     np.testing.assert_allclose(images[:9], vae.generate(9, condition=labels[:9], seed=1), atol=1e-6)
@@ -250,7 +250,7 @@ def test_verbs_give_arrays_that_agree_with_the_nouns(make_vae, x):
         assert array.shape == shape
 
 
-def test_verbs_put_the_state_of_the_noise_back(make_vae, x):
+def test_verbs_change_no_state(make_vae, x):
     vae, other = make_vae(), make_vae()
     vae.elbo(x, seed=9)
     vae.log_likelihood(x[:5], 3, seed=9)
@@ -263,7 +263,7 @@ def test_generate_draws_new_examples_unless_a_seed_is_given(make_vae):
     vae = make_vae()
     assert vae.generate(5).shape == (5, 8, 8, 1)
     assert not np.array_equal(vae.generate(5), vae.generate(5))
-    np.testing.assert_array_equal(vae.generate(300, seed=1)[:7], vae.generate(7, seed=1))
+    np.testing.assert_allclose(vae.generate(300, seed=1)[:7], vae.generate(7, seed=1), rtol=1e-5)
     assert not np.array_equal(vae.generate(5, seed=1), vae.generate(5, seed=2))
     np.testing.assert_array_equal(make_vae().generate(3), make_vae().generate(3))
 

@@ -11,14 +11,13 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_vae import batching
-from keras_vae.models import checks
+from keras_vae import batching, checks
 
 _MAX_EXAMPLES = 1000
 Examples = collections.namedtuple("Examples", ["x", "y", "of", "rows"])
 
 
-class Fitting:
+class Training:
     """The data side of a `BaseModel`."""
 
     # While `fit` runs, what callbacks may look at: the first rows of the validation data, else of
@@ -62,12 +61,12 @@ class Fitting:
         Raises:
             ValueError, TypeError: the data do not fit the model; nothing was trained.
         """
-        checks.check_compiled(self)
+        self._check_compiled()
         if self.optimizer is None:
             raise ValueError("The model was compiled without an optimizer; compile with one.")
         if class_weight is not None and sample_weight is not None:
             raise ValueError("Both class_weight and sample_weight are given; give one.")
-        in_memory = batching.is_array(x)
+        in_memory = checks.is_array(x)
         if in_memory:
             arrays = self._checked(x, y, sample_weight)
             if validation_split and validation_data is None:
@@ -76,17 +75,17 @@ class Fitting:
                 arrays = tuple(a if a is None else a[:cut] for a in arrays)
             validation_split = 0.0
             if class_weight is not None:  # for training alone, as in Keras
-                arrays = (*arrays[:2], checks.weights_of_classes(class_weight, arrays[1]))
+                arrays = (*arrays[:2], checks.class_weights(class_weight, arrays[1]))
         else:
             if y is not None:
                 raise ValueError("y goes with an array x; other data give (x, y) themselves.")
             arrays = self._peeked(x, "x")
             if class_weight is not None:
-                checks.weights_of_classes(class_weight, None)
+                checks.class_weights(class_weight, None)
         validation = (None, None, None)
         if validation_data is not None:
             validation = checks.unpacked(validation_data, "validation_data")
-            if batching.is_array(validation[0]):
+            if checks.is_array(validation[0]):
                 validation = self._checked(*validation, of="validation_data: ")
                 size = validation_batch_size or batch_size
                 validation_data = self._batched(validation, size, validation_steps, shuffle=False)
@@ -102,6 +101,8 @@ class Fitting:
         elif isinstance(callbacks, keras.callbacks.Callback):
             callbacks = [callbacks]
         callbacks = [batching.EpochCounter(), *(callbacks or [])]
+        for callback in callbacks:
+            getattr(callback, "before_fit", lambda _: None)(callbacks)
         try:
             self._keep_examples(validation=validation, train=arrays)
             history = super().fit(
@@ -141,13 +142,12 @@ class Fitting:
     ):
         """The losses on given data, in nats, as `keras.Model.evaluate` gives them.
 
-        Two calls agree to the bit: the noise begins anew at each. It is drawn batch by batch, in
-        blocks of 128 rows: every `batch_size` that is a multiple of 128 gives the same figures,
-        another one, as the default of 32, slightly others.
+        Two calls agree to the bit, and those of another `batch_size` but for rounding: the noise of
+        a row depends on its place among all rows, and begins anew at each call.
         """
         if not kwargs.get("_use_cached_eval_dataset"):  # not from within `fit`, which has checked
-            checks.check_compiled(self)
-            if batching.is_array(x):
+            self._check_compiled()
+            if checks.is_array(x):
                 arrays = self._checked(x, y, sample_weight)
                 x = self._batched(arrays, batch_size, steps, shuffle=False)
                 y = sample_weight = None
@@ -180,47 +180,51 @@ class Fitting:
                 return
 
     def _one_batch(self, x, y, sample_weight):
-        checks.check_compiled(self)
+        self._check_compiled()
         arrays = self._checked(x, y, sample_weight)
         self.ensure_built(*arrays[:2])
         return arrays
 
     def _batched(self, arrays, batch_size, steps, shuffle):
         if batch_size is not None:
-            checks.check_count(batch_size, "batch_size", least=1)
+            checks.count(batch_size, "batch_size")
         rows = len(arrays[0])
         batch_size = batch_size or (math.ceil(rows / steps) if steps else 32)  # as Keras
         x, y, sample_weight = arrays
         if sample_weight is not None and y is None:
-            y = x  # (x, None, w) would lose w without a word (KERAS3 8.1)
+            y = self.signature.roles(x)[2 if self.signature.reads_condition else 1]
+            # (x, None, w) would lose w without a word (KERAS3 8.1)
         packed = keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
         return batching.for_training(batching.batches(packed, batch_size, self.data_order, shuffle))
 
     def _checked(self, x, y=None, sample_weight=None, of=""):
         """x, y and sample_weight as arrays that this model can be trained on."""
-        checks.check_in_memory(x, f"{of}x")
-        x = batching.to_array(x, f"{of}x")
-        y = None if y is None else batching.to_array(y, f"{of}y")
+        x = checks.array(x, f"{of}x")
+        y = None if y is None else checks.array(y, f"{of}y")
         if sample_weight is not None:
-            sample_weight = batching.to_array(sample_weight, f"{of}sample_weight")
-        checks.check_lengths(x=x, y=y, sample_weight=sample_weight)
+            sample_weight = checks.array(sample_weight, f"{of}sample_weight")
+        checks.lengths(x=x, y=y, sample_weight=sample_weight)
         if sample_weight is not None:
-            checks.check_weights(sample_weight, f"{of}sample_weight")
-        self._check_values(x, y, of)
+            checks.weights(sample_weight, f"{of}sample_weight")
+        self.signature.check_data(x, y, self.likelihood_layer, of)
         return x, y, sample_weight
 
-    def _check_values(self, x, y=None, of=""):
-        given, target, condition = self.roles(x, y)
-        name = f"{of}x" if target is given else f"{of}y"
-        checks.check_input(given, self.x_shape, f"{of}x")
-        checks.check_finite(given, f"{of}x", self.accepts_missing)
-        checks.check_target(target, checks.inner_shape(given.shape), name)
-        checks.check_finite(target, name, self.accepts_missing)
-        self.likelihood_layer.check(target, name)
-        if condition is not None:
-            name = f"{of}y, the condition,"
-            checks.check_condition(condition, self.condition, name)
-            checks.check_condition_values(condition, self.condition, name)
+    def _check_compiled(self):
+        """`loss=` and `metrics=` would be ignored by the step, without a word (KERAS3 1.2)."""
+        if not self.compiled:
+            raise ValueError(
+                f"This {type(self).__name__} is not compiled; call compile(optimizer='adam') first."
+            )
+        try:
+            config = self.get_compile_config()
+        except (NotImplementedError, TypeError):
+            return  # an optimizer or a schedule of the user's own that has no config
+        for name in ("loss", "metrics", "weighted_metrics"):
+            if config.get(name) is not None:
+                raise ValueError(
+                    f"compile() was given {name}=, which this {type(self).__name__} would ignore: "
+                    f"it brings its own loss. Compile without {name}."
+                )
 
     def _peeked(self, data, name):
         """The first batch of the data, checked; (None, None, None) where looking would cost it."""

@@ -1,0 +1,227 @@
+"""What a call refuses, in one vocabulary.
+
+Each function returns what it was given in the form that the library works with, or raises one
+sentence: what was received, what was expected, what to do.
+"""
+
+import functools
+import math
+import numbers
+
+import keras
+import numpy as np
+
+# Numbers -----------------------------------------------------------------------------------
+
+
+def count(number, name, least=1):
+    """A whole number of at least `least`, as Python's int."""
+    if np.ndim(number):
+        raise ValueError(
+            f"{name} is an array; expected an int. A condition is given as condition=, by name."
+        )
+    is_int = isinstance(number, numbers.Integral) and not isinstance(number, (bool, np.bool_))
+    if not is_int or number < least:
+        raise ValueError(f"{name} is {number!r}; expected an int of at least {least}.")
+    return int(number)
+
+
+def sizes(numbers_, name, expected="ints of at least 1", least=0):
+    """One size or several, each at least 1 and `least` of them, as a tuple of ints."""
+    given = numbers_ if isinstance(numbers_, (tuple, list)) else (numbers_,)
+    try:
+        found = tuple(count(number, name) for number in given)
+    except ValueError:
+        found = ()
+    if len(found) < max(least, len(given)):
+        raise ValueError(f"{name} is {numbers_!r}; expected {expected}.")
+    return found
+
+
+def seed(number):
+    """A seed as Python's int below 2**32, or None."""
+    if number is None:
+        return None
+    number = count(number, "seed", least=0)
+    if number >= 2**32:
+        raise ValueError(f"seed is {number}; expected an int below 2**32.")
+    return number
+
+
+def number(value, name, least=0.0, most=math.inf, *, above=False):
+    """A finite number in [least, most], or with `above` in (least, most], as Python's float."""
+    try:
+        result = math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError):
+        result = math.nan
+    fits = result <= most and math.isfinite(result) and (result > least or not above)
+    if not (fits and result >= least):
+        lower = f"above {least:g}" if above else f"of at least {least:g}"
+        upper = "" if most == math.inf else f" and at most {most:g}"
+        raise ValueError(f"{name} is {value!r}; expected a number {lower}{upper}.")
+    return result
+
+
+def condition_size(condition):
+    """What a network or a prior reads: the number of classes; a shape as a tuple; or None."""
+    if condition is None:
+        return None
+    expected = "the number of classes, an int, or the shape of a vector or an image"
+    found = sizes(condition, "condition", expected, least=1)
+    return found if isinstance(condition, (tuple, list)) else found[0]
+
+
+# Arrays ------------------------------------------------------------------------------------
+
+
+def is_array(x):
+    """Whether `x` is data in memory: an array, a tensor, a sparse matrix or a list of numbers."""
+    in_memory = hasattr(x, "__array__") or hasattr(x, "toarray")
+    return in_memory or isinstance(x, (list, str, bytes, int, float, np.generic))
+
+
+def array(x, name="x"):
+    """`x` as a NumPy array of numbers with at least one row: floats as float32, others kept.
+
+    Raises:
+        TypeError: it holds no numbers, hides some, or is no array.
+        ValueError: it is empty, has no rows, or rows of different length.
+    """
+    if not is_array(x):
+        raise TypeError(
+            f"{name} is a {type(x).__name__}; expected an array of examples, shape (n, ...)."
+        )
+    if hasattr(x, "toarray"):
+        raise TypeError(f"{name} is a sparse matrix; expected an array. Give {name}.toarray().")
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        raise TypeError(
+            f"{name} is a masked array that hides values, which would be used all the same; fill "
+            "them, with NaN for a model that accepts missing values."
+        )
+    try:
+        found = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{name} has rows of different length; expected one array.") from error
+    if found.dtype.name == "bfloat16":  # NumPy does not count it among the floats
+        found = found.astype("float32")
+    if found.dtype.kind not in "buif":
+        raise TypeError(f"{name} has dtype {found.dtype}; expected an array of numbers.")
+    if found.ndim == 0:
+        raise ValueError(f"{name} is a single number; expected an array of examples.")
+    if found.size == 0:
+        raise ValueError(f"{name} is empty: its shape is {found.shape}.")
+    return found.astype("float32", copy=False) if found.dtype.kind == "f" else found
+
+
+def finite(array, name, accepts_missing=False):
+    """NaN and infinity are refused; NaN passes where it means "missing"."""
+    if array.dtype.kind != "f":
+        return
+    ignoring_nan = accepts_missing and not np.isnan(array).all()
+    low = np.nanmin(array) if ignoring_nan else np.min(array)
+    high = np.nanmax(array) if ignoring_nan else np.max(array)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"{name} holds NaN or infinity; remove or replace these values.")
+
+
+def lengths(**arrays):
+    """All arrays that are given have the same number of rows."""
+    found = {name: len(array) for name, array in arrays.items() if array is not None}
+    if len(set(found.values())) > 1:
+        rows = ", ".join(f"{name} has {n}" for name, n in found.items())
+        raise ValueError(f"{rows} rows; they must have equally many.")
+
+
+def weight_shape(sample_weight):
+    """One weight for each example, an array or a tensor."""
+    shape = tuple(sample_weight.shape)
+    if len(shape) != 1 and shape[1:] != (1,):
+        raise ValueError(f"sample_weight has shape {shape}; expected (n,), one weight an example.")
+
+
+def weights(sample_weight, name):
+    """An array of weights of examples: finite, never negative."""
+    weight_shape(sample_weight)
+    finite(sample_weight, name)
+    if sample_weight.min() < 0:
+        raise ValueError(f"{name} has values below 0; weights are never negative.")
+
+
+def class_weights(class_weight, y):
+    """`class_weight` as one weight for each example, by its integer label."""
+    if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
+        raise ValueError(
+            "class_weight needs an array of integer labels, shape (n,), as y; "
+            "give sample_weight, one weight an example, instead."
+        )
+    return np.array([class_weight.get(int(label), 1.0) for label in y], "float32")
+
+
+def split_point(rows, validation_split):
+    """Where the last fraction of the rows begins, as Keras cuts it."""
+    cut = math.floor(rows * (1 - validation_split))
+    if not 0 < cut < rows:
+        raise ValueError(
+            f"validation_split is {validation_split}, which leaves {rows - cut} of {rows} examples "
+            "to validate on; both parts need at least one."
+        )
+    return cut
+
+
+def per_example(values, like, name):
+    """A tensor with one value for each row of `like`, as far as the shapes are known."""
+    if len(values.shape) != 1 or values.shape[0] != like.shape[0]:
+        raise ValueError(
+            f"{name} has shape {tuple(values.shape)}; expected one value for each example, "
+            f"({like.shape[0] or 'batch'},). Broadcast what belongs to the whole batch."
+        )
+    return values
+
+
+def unpacked(data, name):
+    """x, y, sample_weight of a tuple of one to three."""
+    if isinstance(data, (tuple, list)) and not 1 <= len(data) <= 3:
+        raise ValueError(
+            f"{name} is a tuple of {len(data)}; expected x, (x, y) or (x, y, sample_weight)."
+        )
+    return keras.utils.unpack_x_y_sample_weight(data)
+
+
+# Shapes ------------------------------------------------------------------------------------
+
+
+def inner_shape(shape):
+    """A shape without its batch axis."""
+    return tuple(shape)[1:]
+
+
+def same_shape(shape, expected):
+    """Whether two shapes agree, None standing for any size."""
+    return len(shape) == len(expected) and all(
+        None in (m, n) or m == n for m, n in zip(shape, expected, strict=True)
+    )
+
+
+class Fixed:
+    """Of a layer whose settings are constants of compiled functions: they are assigned once.
+
+    A mixin, first among the bases. It guards the arguments of the constructor.
+    """
+
+    def __setattr__(self, name, value):
+        if name in arguments(type(self)) and vars(self).get(name, value) != value:
+            raise AttributeError(
+                f"{name} of a {type(self).__name__} is fixed when it is made; make another one."
+            )
+        super().__setattr__(name, value)
+
+
+@functools.cache
+def arguments(cls):
+    """Names of the arguments of a constructor, those that the classes above it name too."""
+    names = set()
+    for each in cls.__mro__:
+        code = getattr(vars(each).get("__init__"), "__code__", None)
+        if code is not None and each.__module__.split(".")[0] != "keras":
+            names |= {*code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]}
+    return names

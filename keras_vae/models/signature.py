@@ -1,0 +1,442 @@
+"""The signature of a model: what x, the second argument of `fit`, z and the decoder's input are.
+
+    x ---- encoder ----> latents, by level: the decoder's first, the top one last
+    z ---- decoder ----> what the likelihood needs        second: target, condition or label
+
+A class declares what its models read. `read_networks` adds the shapes that the networks know, and
+refuses networks that do not fit each other; all else here says, once, which data fit.
+"""
+
+import collections
+import copy
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_vae import checks, likelihoods, priors
+from keras_vae.checks import inner_shape, same_shape
+
+SECOND = ("target", "condition", "label")
+Roles = collections.namedtuple("Roles", ["x", "target", "condition"])
+
+
+class Signature:
+    """What a model reads, and what fits it.
+
+    Args:
+        second: str. What the second argument of `fit` is: `"target"`, what is to be explained where
+            it is not x itself (denoising); `"condition"`; or `"label"`, a condition that is -1
+            where it is unknown. Defaults to `"target"`.
+        encoder_outputs: int. How many outputs of equal shape the encoder has: 2, mean and
+            log-variance; 1, z itself; or None, what only the model knows. Defaults to `2`.
+        decoder_reads_x: bool. The decoder reads x beside z (teacher forcing). Defaults to `False`.
+        accepts_missing: bool. NaN in x means that a value is missing. Defaults to `False`.
+
+    Attributes:
+        x_shape: tuple, or None while no network knows it. One example; None for any length.
+        latent_shapes: list of tuples, one for each level; the decoder's is the first, that of
+            `encode` and of p(z) the last. A model of several levels appends its own.
+        condition: what the model reads as a condition, as `networks.dense` is told: an int, the
+            number of classes; a shape; None, nothing, or not known yet.
+    """
+
+    x_shape = None
+    condition = None
+    integers = False
+
+    def __init__(
+        self, second="target", encoder_outputs=2, decoder_reads_x=False, accepts_missing=False
+    ):
+        if second not in SECOND:
+            raise ValueError(f"second is {second!r}; expected one of {SECOND}.")
+        self.second = second
+        self.encoder_outputs = encoder_outputs
+        self.decoder_reads_x = decoder_reads_x
+        self.accepts_missing = accepts_missing
+        self.latent_shapes = [None]
+
+    # What belongs to what ------------------------------------------------------------------
+
+    @property
+    def reads_condition(self):
+        return self.second != "target"
+
+    @property
+    def latent_shape(self):
+        """Shape of one latent of the top level, without the batch; None while it is unknown."""
+        return self.latent_shapes[-1]
+
+    @property
+    def condition_shape(self):
+        """Shape of one condition, () of a label; None where there is none, or none is known."""
+        return () if isinstance(self.condition, int) else self.condition
+
+    def roles(self, x, y=None):
+        """(x, target, condition), from x and the second argument of `fit`: arrays or tensors."""
+        if not self.reads_condition:
+            return Roles(x, x if y is None else y, None)
+        if y is None and self.second == "label":
+            unknown = (np.full, np.shape) if isinstance(x, np.ndarray) else (ops.full, ops.shape)
+            y = unknown[0](unknown[1](x)[:1], -1, "int32")
+        if y is None:
+            raise ValueError(
+                "This model reads a condition, and there is none: call fit(x, condition), and the "
+                "verbs with condition=."
+            )
+        return Roles(x, x, y)
+
+    def known(self, target):
+        """The mask of a target: True where a value is known; None where all are."""
+        return ~ops.isnan(target) if self.accepts_missing else None
+
+    def cast(self, x):
+        """x as the networks read it: float32, or whole numbers where the likelihood wants them.
+
+        Keras leaves integer images as they are (KERAS3 7.4); in half precision it would round
+        tokens that are given as floats.
+        """
+        return ops.cast(x, "int32" if self.integers else "float32")
+
+    def specs(self, x_dtype=None, y=None):
+        """(shape, dtype) of x, and of y if there is one, with the batch: for tracing."""
+        x_dtype = x_dtype or ("int32" if self.integers else "float32")
+        found = [((None, *self.x_shape), x_dtype)]
+        if y is not None:
+            found.append(((None, *inner_shape(y.shape)), y.dtype))
+        elif self.condition is not None:
+            shape = self.condition_shape
+            found.append(((None, *shape), "float32" if shape else "int32"))
+        return found
+
+    # Networks ------------------------------------------------------------------------------
+
+    def read_networks(self, encoder, decoder, likelihood):
+        """A copy that knows what the networks know; refuses those that do not fit each other.
+
+        Raises:
+            ValueError: the networks do not fit each other, or not the likelihood.
+        """
+        self = copy.copy(self)
+        self.integers = likelihood.integers
+        inputs = {"encoder": _input_shapes(encoder), "decoder": _input_shapes(decoder)}
+        most = {"encoder": 1 + self.reads_condition, "decoder": 1 + self.reads_condition}
+        most["decoder"] += self.decoder_reads_x
+        for name, network in (("encoder", encoder), ("decoder", decoder)):
+            _check_inputs(network, name, len(inputs[name]), most[name])
+        self.x_shape = (inputs["encoder"] or [None])[0]
+        self.latent_shapes = [(inputs["decoder"] or [None])[0]]
+        conditions = [_condition(encoder), None if self.decoder_reads_x else _condition(decoder)]
+        self.condition = _common(*conditions) if self.reads_condition else None
+        codes, outputs = _output_shapes(encoder), _output_shapes(decoder)
+        if codes is not None:
+            self._check_codes(codes)
+        if self.x_shape is not None and outputs is not None:
+            self._check_output(decoder, outputs[0], likelihood)
+        self.complete = None not in (self.x_shape, codes, self.latent_shapes[0], outputs)
+        return self
+
+    def read_pass(self, model, x, condition):
+        """What a first pass over zeros tells of networks that do not know their shapes."""
+        codes = keras.tree.flatten(_no_dict(model.run(model.encoder, x, condition)))
+        self.x_shape = inner_shape(x.shape)
+        self.latent_shapes[0] = self.latent_shapes[0] or inner_shape(codes[0].shape)
+        self._check_codes([inner_shape(code.shape) for code in codes])
+        if not self.decoder_reads_x:
+            z = ops.zeros((1, *self.latent_shapes[0]))
+            outputs = model.run(model.decoder, z, condition)
+            self._check_output(model.decoder, inner_shape(outputs.shape), model.likelihood_layer)
+        if condition is not None and self.condition is None:
+            self.condition = inner_shape(condition.shape)
+        self.complete = True
+
+    def read_prior(self, prior):
+        """Check the prior of the model, which may know a condition that the networks do not tell."""
+        self.check_prior(prior)
+        if self.condition in (None, ()):
+            self.condition = prior.condition or self.condition
+
+    def check_prior(self, prior, name="prior", condition=None):
+        """The prior's latents and what it reads, against the networks', and a condition if given."""
+        if not isinstance(prior, priors.Prior):
+            raise TypeError(
+                f"{name} is a {type(prior).__name__}; expected a keras_vae.priors layer. "
+                "(To decode latents of your own: decode(z).)"
+            )
+        if prior.latent_dim is not None and self.latent_shape not in (None, (prior.latent_dim,)):
+            raise ValueError(
+                f"{name} is over {prior.latent_dim} latents, but decoder takes {self.latent_shape}."
+            )
+        if prior.condition is not None and not self.reads_condition:
+            raise ValueError(f"{name} reads a condition, which this model does not give it.")
+        both = prior.condition is not None and self.condition is not None
+        if both and not _agree(prior.condition, self.condition):
+            raise ValueError(
+                f"{name} reads condition={prior.condition}, but the networks read "
+                f"condition={self.condition}; make both with the same."
+            )
+        if condition is not None and prior.condition is not None:
+            self._check_condition(condition, "condition", prior.condition)
+            self._check_condition_values(condition, "condition", prior.condition)
+
+    def _check_codes(self, shapes):
+        expected = self.encoder_outputs
+        if expected is None:
+            return
+        if len(shapes) != expected:
+            meaning = {1: "one output, z", 2: "two outputs, mean and log-variance of q(z|x)"}
+            cure = {
+                1: "networks.dense(..., variational=False) makes such an encoder.",
+                2: "The model draws z itself: leave sampling out of the encoder. "
+                "(Or encoder and decoder are swapped.)",
+            }
+            raise ValueError(
+                f"encoder has {len(shapes)} output{'s' * (len(shapes) != 1)}; this model needs "
+                f"{meaning.get(expected, f'{expected} outputs')}. {cure.get(expected, '')}".strip()
+            )
+        if len(set(shapes)) != 1:
+            raise ValueError(
+                f"encoder gives mean and log-variance of shapes {shapes[0]} and {shapes[1]}; "
+                "they must be equal."
+            )
+        decoders = self.latent_shapes[0]
+        if decoders is not None and not same_shape(shapes[0], decoders):
+            raise ValueError(
+                f"encoder gives latents of shape {shapes[0]}, but decoder takes {decoders}; "
+                "build both with the same latent_dim."
+            )
+
+    def _check_output(self, decoder, shape, likelihood):
+        """Shape of the decoder's output, and that it is logits where logits are needed."""
+        needed = likelihood.parameter_shape(self.x_shape)
+        if not same_shape(shape, needed):
+            raise ValueError(
+                f"decoder gives shape {shape}, but a {type(likelihood).__name__} likelihood of "
+                f"data of shape {self.x_shape} needs {needed}; pass the same likelihood= to the "
+                "builder."
+            )
+        activation = _last_activation(decoder)
+        if isinstance(likelihood, likelihoods.Bernoulli) and activation in _SQUASHING:
+            raise ValueError(
+                f"decoder ends in a {activation}, but a Bernoulli likelihood needs logits; "
+                "remove the last activation."
+            )
+
+    # Data ----------------------------------------------------------------------------------
+
+    def check_shapes(self, x, y):
+        """Of a batch, when a step is traced. Values are looked at when `fit` begins."""
+        self._check_example(x, "x")
+        condition = self.roles(x, y).condition
+        if condition is not None:
+            self._check_condition(condition, "y, the condition,")
+
+    def check(self, x, condition=None):
+        """x, and the condition of each row, as arrays that the networks can read.
+
+        Raises:
+            ValueError, TypeError: they do not fit the model.
+        """
+        x = checks.array(x)
+        self._check_example(x, "x")
+        checks.finite(x, "x", self.accepts_missing)
+        return x, self.check_conditions(condition, len(x))
+
+    def check_conditions(self, condition, rows, one_for_all=False):
+        """The condition as an array, one for each of `rows`; None where the model reads none.
+
+        With `one_for_all` a single condition may stand for all rows.
+        """
+        if not self.reads_condition:
+            if condition is not None:
+                raise TypeError("This model reads no condition; leave it out.")
+            return None
+        if condition is None:
+            return self.roles(np.empty(rows)).condition  # a model that needs one says so here
+        if one_for_all and np.ndim(condition) == len(self.condition_shape or ()):
+            condition = np.repeat(np.asarray(condition)[np.newaxis], rows, axis=0)
+        condition = checks.array(condition, "condition")
+        if len(condition) != rows:
+            raise ValueError(
+                f"condition has {len(condition)} rows; expected {rows}, one an example."
+            )
+        self._check_condition(condition, "condition")
+        self._check_condition_values(condition, "condition")
+        return condition
+
+    def check_data(self, x, y, likelihood, of=""):
+        """Arrays x and y that a model is to be trained or evaluated on."""
+        given, target, condition = self.roles(x, y)
+        name = f"{of}x" if target is given else f"{of}y"
+        self._check_example(given, f"{of}x")
+        checks.finite(given, f"{of}x", self.accepts_missing)
+        if target is not given:
+            expected = inner_shape(given.shape)
+            if not same_shape(inner_shape(target.shape), expected):
+                raise ValueError(
+                    f"{name} has shape {target.shape}; as the target it must have the shape of the "
+                    f"data, {('n', *expected)}. Labels are no targets of this model: leave them "
+                    "out."
+                )
+            checks.finite(target, name, self.accepts_missing)
+        likelihood.check(target, name)
+        if condition is not None:
+            name = f"{of}y, the condition,"
+            self._check_condition(condition, name)
+            self._check_condition_values(condition, name)
+
+    def check_latents(self, z):
+        """z of the top level, `(n, ...)`, as an array."""
+        z = checks.array(z, "z")
+        self._check_example(z, "z", self.latent_shape)
+        checks.finite(z, "z")
+        return z
+
+    def _check_example(self, array, name, shape=None):
+        shape = self.x_shape if shape is None else shape
+        if shape is not None and not same_shape(inner_shape(array.shape), shape):
+            expected = ", ".join("any" if n is None else str(n) for n in shape)
+            raise ValueError(
+                f"{name} has shape {array.shape}; expected (n, {expected}), "
+                "one example along the first axis."
+            )
+
+    def _check_condition(self, condition, name, reads=None):
+        """Shape and type of conditions, an array or a tensor, as far as one knows what is read."""
+        reads = self.condition if reads is None else reads
+        shape = () if isinstance(reads, int) else reads
+        if shape is not None and not same_shape(inner_shape(condition.shape), shape):
+            expected = "(n,), a label each" if shape == () else f"(n, {', '.join(map(str, shape))})"
+            raise ValueError(
+                f"{name} has shape {tuple(condition.shape)}; expected {expected}, which is what "
+                "this model reads."
+            )
+        dtype = keras.backend.standardize_dtype(condition.dtype)
+        if isinstance(reads, int) and not dtype.startswith(("int", "uint", "bool")):
+            raise ValueError(
+                f"{name} holds floats; this model reads integer labels from 0 to {reads - 1}."
+            )
+
+    def _check_condition_values(self, condition, name, reads=None):
+        """Labels that are known, or finite numbers."""
+        reads = self.condition if reads is None else reads
+        least = -1 if self.second == "label" else 0
+        if not isinstance(reads, int):
+            checks.finite(condition, name)
+        elif condition.min() < least or condition.max() >= reads:
+            unknown = " and -1, which means unknown" if least else ""
+            raise ValueError(
+                f"{name} has labels from {condition.min()} to {condition.max()}; this model knows "
+                f"the classes 0 to {reads - 1}{unknown}."
+            )
+
+
+# What networks tell of themselves -----------------------------------------------------------
+
+
+def _input_shapes(network):
+    """Shapes of one example of each input of the network; an empty list where it does not know."""
+    shape = getattr(network, "input_shape", None)
+    shapes = shape if isinstance(shape, list) else [shape]
+    return [inner_shape(shape) for shape in shapes if isinstance(shape, tuple)]
+
+
+def reads_one_input(network):
+    """Whether the network is known to have one input; of others it is not known."""
+    return len(_input_shapes(network)) == 1
+
+
+def _output_shapes(network):
+    """Shapes of the network's outputs for one example, as a list, or None."""
+    if _is_functional(network):
+        _no_dict(network.output)
+    outputs = getattr(network, "outputs", None)
+    return [inner_shape(output.shape) for output in outputs] if outputs else None
+
+
+def _condition(network):
+    """What the network reads as its second input, in the words of `networks.dense`, or None.
+
+    An int where an `Embedding` or a `CategoryEncoding` that reads it knows the number of classes;
+    else the shape of one condition.
+    """
+    shapes = _input_shapes(network)
+    if len(shapes) < 2:
+        return None
+    for layer in network.layers if shapes[1] == () else ():
+        size = getattr(layer, "input_dim", getattr(layer, "num_tokens", None))
+        if isinstance(size, int) and layer.input is network.inputs[1]:
+            return size
+    return shapes[1]
+
+
+def _common(*conditions):
+    found = [condition for condition in conditions if condition is not None]
+    if len(found) == 2 and not _agree(*found):
+        raise ValueError(
+            f"encoder reads condition={found[0]}, decoder condition={found[1]}; build both with "
+            "the same."
+        )
+    known = [condition for condition in found if isinstance(condition, int)]
+    return (known or found or [None])[0]
+
+
+def _agree(one, other):
+    """Whether two conditions may be the same: labels of unknown number, (), go with any number."""
+    if isinstance(one, int) and isinstance(other, int):
+        return one == other
+    return same_shape(*(() if isinstance(each, int) else each for each in (one, other)))
+
+
+def _check_inputs(network, name, inputs, most):
+    if not isinstance(network, keras.layers.Layer):
+        raise TypeError(
+            f"{name} is {network!r}; expected a keras.Model, for example from networks.dense."
+        )
+    if _is_functional(network) and isinstance(network.input, dict):
+        raise ValueError(
+            f"{name} takes a dict, {sorted(network.input)}; build it of a list of inputs, "
+            "x or z first."
+        )
+    if inputs > most:
+        cure = "A ConditionalVAE gives two, the second a condition." if most == 1 else ""
+        raise ValueError(f"{name} has {inputs} inputs; this model gives it {most}. {cure}".strip())
+    for tensor in getattr(network, "inputs", None) or ():
+        if tensor.shape and tensor.shape[0] is not None:
+            raise ValueError(
+                f"{name} takes batches of exactly {tensor.shape[0]} rows; build it without a batch "
+                "size, since every call has its own number of rows."
+            )
+
+
+def _no_dict(outputs):
+    if isinstance(outputs, dict):
+        raise ValueError(
+            f"A network gives a dict, {sorted(outputs)}; expected one output or a pair of them."
+        )
+    return outputs
+
+
+_SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
+_KEEPS_VALUES = ("Reshape", "Flatten", "Permute", "Transpose", "Squeeze", "ExpandDims", "Resizing")
+_KEEPS_VALUES += ("Cropping", "UpSampling", "ZeroPadding", "Identity")
+
+
+def _last_activation(network):
+    """Name of the activation that the network's output went through last, None if not known."""
+    if _is_functional(network):
+        steps = network.operations  # layers and operations such as keras.ops.sigmoid, in order
+    elif isinstance(network, keras.Sequential):
+        steps = network.layers
+    elif isinstance(network, keras.Model):
+        return None  # a subclass: the order of its layers says nothing
+    else:
+        name = type(network).__name__.lower()
+        activation = getattr(network, "activation", None)
+        return name if name in _SQUASHING else getattr(activation, "__name__", None)
+    steps = [step for step in steps if not type(step).__name__.startswith(_KEEPS_VALUES)]
+    return _last_activation(steps[-1]) if steps else None
+
+
+def _is_functional(network):
+    return hasattr(network, "operations")  # Keras does not export the class

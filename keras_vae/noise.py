@@ -1,0 +1,338 @@
+"""Noise: every draw has a stream of its own.
+
+Training draws from generators with a state, which is saved with the model. In evaluation noise is
+an input of what is computed: inside a `scope`, row i gets what a counter (Philox, Salmon 2011)
+gives at an address made of
+
+    seed, owner of the stream, draw of the pass, step of a loop, Monte Carlo sample, place of row i
+
+and of nothing else: not of the batch, the thread, or what was drawn before.
+"""
+
+import contextlib
+import contextvars
+import math
+import threading
+import zlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_vae import checks
+
+GROUP = 16  # Monte Carlo samples whose noise lies side by side, so that one pass takes them all
+_PHILOX = 1
+_REPLICA_STRIDE = 1_000_003
+_OPEN = contextvars.ContextVar("keras_vae.noise", default=None)
+_TAKING = threading.Lock()
+
+
+class SeedGenerator(keras.random.SeedGenerator):
+    """Keras's generator with a stream for each replica of a distribution strategy.
+
+    Keras's gives every replica the same noise (KERAS3 D4). Replica 0, or a single device, draws
+    what Keras's would.
+    """
+
+    def next(self, ordered=True):
+        return super().next(ordered) + tf.stack([_replica_offset(), 0])
+
+    def take(self):
+        """(seed, counter) as Python's ints; the counter moves on by 1. Threads may call it."""
+        with _TAKING:
+            seed, counter = self.peek()
+            self.state.assign([seed, counter + 1])
+        return seed, counter
+
+    def peek(self):
+        """(seed, counter) as Python's ints."""
+        return tuple(int(number) for number in np.array(ops.convert_to_tensor(self.state)))
+
+    def advance(self, count):
+        """Move the counter on, in a graph too."""
+        self.state.assign_add(ops.stack([0, ops.cast(count, "int64")]))
+
+    def rewind(self):
+        """Set the counter back to 0; the seed stays."""
+        self.state.assign(ops.multiply(self.state, ops.convert_to_tensor([1, 0], "int64")))
+
+
+def _replica_offset():
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tf.zeros((), "int64")
+    return tf.cast(context.replica_id_in_sync_group, "int64") * _REPLICA_STRIDE
+
+
+# Streams: where values come from ------------------------------------------------------------
+
+
+class _FromGenerator:
+    """Values from a generator with a state."""
+
+    def __init__(self, generator):
+        self.generator = generator
+
+    def normal(self, shape):
+        return keras.random.normal(shape, dtype="float32", seed=self.generator)
+
+    def uniform(self, shape):
+        return keras.random.uniform(shape, dtype="float32", seed=self.generator)
+
+
+class _FromCounter:
+    """Values from their address; each call is another draw.
+
+    Args:
+        seed, row, sample: integers or int64 scalars, as of a `Scope`.
+        owner: str. Each has a stream of its own.
+        step: of a loop, below 2**16.
+        samples: int or None. Rows come as `samples` for each example, those of `sample * GROUP` on.
+        shared: bool. All examples get the noise of the first.
+    """
+
+    def __init__(self, seed, owner="", row=0, sample=0, step=0, samples=None, shared=False, draw=0):
+        self.key = _shifted(seed, 32) + zlib.crc32(owner.encode())
+        self.row, self.samples, self.shared = tf.cast(row, "int64"), samples, shared
+        self.sample, self.step, self.draw = tf.cast(sample, "int64"), step, draw
+
+    def uniform(self, shape):
+        return self._values(shape, lambda uniform: uniform)
+
+    def normal(self, shape):
+        return self._values(shape, _normal_from)
+
+    def _values(self, shape, transform):
+        rows, *event = shape
+        width = math.prod(event)
+        counts = -(-width // 4)  # a count of the counter gives four values
+
+        def block(examples, sample, *group):
+            high = _shifted(sample, 32) + _shifted(self.step, 16) + self.draw
+            low = self.row * tf.cast(counts * math.prod(group), "int64")
+            uniform = tf.raw_ops.StatelessRandomUniformV2(
+                shape=[examples, *group, 4 * counts],
+                key=tf.bitcast(tf.reshape(self.key, (1,)), "uint64"),
+                counter=tf.bitcast(tf.stack([low, high]), "uint64"),
+                alg=_PHILOX,
+                dtype="float32",
+            )
+            return transform(uniform)[..., :width]
+
+        samples = self.samples or 1
+        examples = 1 if self.shared else rows // samples
+        if self.samples is None:
+            values = block(examples, self.sample)
+        else:  # sample 0 is a pass without samples
+            groups = range(-(-samples // GROUP))
+            values = [block(examples, 1 + self.sample + group, GROUP) for group in groups]
+            values = ops.concatenate(values, axis=1)[:, :samples]
+        if self.shared:
+            values = tf.broadcast_to(values, [rows // samples, *values.shape[1:]])
+        self.draw += 1
+        return tf.reshape(values, [rows, *event])
+
+
+def _normal_from(uniform):
+    """Standard normal values (Box and Muller 1958), each from two of its own row.
+
+    TensorFlow's own normal values are other ones under XLA as soon as the number of rows is.
+    """
+    radius, angle = tf.split(uniform, 2, axis=-1)
+    radius, angle = tf.sqrt(-2 * tf.math.log1p(-radius)), 2 * math.pi * angle
+    return tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=-1)
+
+
+class _Centre:
+    """No noise: the centre of each law."""
+
+    @staticmethod
+    def normal(shape):
+        return tf.zeros(shape)
+
+    @staticmethod
+    def uniform(shape):
+        return tf.fill(shape, 0.5)
+
+
+def stream(seed):
+    """What `seed` stands for, as a stream with `normal(shape)` and `uniform(shape)`.
+
+    Args:
+        seed: int; `keras.random.SeedGenerator`; integer tensor (2,), [seed, number of the call]; or
+            a stream already.
+    """
+    if hasattr(seed, "normal"):
+        return seed
+    if isinstance(seed, keras.random.SeedGenerator):
+        seed = seed.next()
+    elif isinstance(seed, (int, np.integer)):
+        seed = (seed, 0)
+    return _FromCounter(seed[0], sample=seed[1])
+
+
+def _shifted(number, bits):
+    return tf.bitwise.left_shift(tf.cast(number, "int64"), tf.constant(bits, "int64"))
+
+
+# Scopes: where a function finds its noise ---------------------------------------------------
+
+
+class Scope:
+    """The addresses of the noise of one pass. Open it with `scope`."""
+
+    def __init__(self, seed, row=0, call=0, samples=None, shared=False, names=None):
+        self.seed, self.row, self.call = seed, row, call
+        self.samples, self.shared, self.names = samples, shared, dict(names or {})
+        self.draws = {}
+        self.graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+
+    def stream(self, owner, step=None):
+        """The stream of an owner, a layer or a word: another one at each call."""
+        if step is None and _is_in_loop(self.graph):
+            raise ValueError(
+                f"{getattr(owner, 'name', owner)} draws inside a loop, where each step would get "
+                "the same noise; call it with step=, the number of the step."
+            )
+        name = owner if isinstance(owner, str) else self.names.get(id(owner))
+        if name is None:  # a layer that is no part of the model
+            name = self.names[id(owner)] = f"layer {len(self.names)}"
+        draw = self.draws[name] = self.draws.get(name, -1) + 1
+        return _FromCounter(
+            ops.cast(self.seed, "int64") + _replica_offset(),
+            name,
+            self.row,
+            self.call,
+            0 if step is None else step,
+            self.samples,
+            self.shared,
+            draw=draw << 4,  # up to 16 values of noise in a stream
+        )
+
+
+@contextlib.contextmanager
+def scope(seed, row=0, call=0, *, samples=None, shared=False, names=None):
+    """While a function is traced: its noise is that of these addresses.
+
+    A context variable: every thread has its own, and a replica sees what is opened inside its own
+    function.
+
+    Args:
+        seed: int, or an integer tensor, below 2**32.
+        row: int or int64 tensor. Place of the first row among all rows.
+        call: int or int64 tensor. Number of the call, or of the first group of samples.
+        samples: int. How many rows stand for each example. Defaults to `None`, one.
+        shared: bool. One noise for all rows. Defaults to `False`.
+        names: dict from the id of a layer to its place in the model, the name of its stream.
+    """
+    token = _OPEN.set(Scope(seed, row, call, samples, shared, names))
+    try:
+        yield
+    finally:
+        _OPEN.reset(token)
+
+
+def samples(first, number):
+    """Within a scope: rows come as `number` for each example, samples `GROUP * first` and on."""
+    outer = current()
+    settings = {"samples": number, "shared": outer.shared, "names": outer.names}
+    return scope(outer.seed, outer.row, ops.cast(outer.call, "int64") + first, **settings)
+
+
+@contextlib.contextmanager
+def none():
+    """While it is open nothing is drawn: `Sampling` gives the means."""
+    token = _OPEN.set(_Centre)
+    try:
+        yield
+    finally:
+        _OPEN.reset(token)
+
+
+def current():
+    """The scope that is open, None where there is none."""
+    return _OPEN.get()
+
+
+def _is_in_loop(outermost):
+    if tf.executing_eagerly():
+        return False
+    graph = tf.compat.v1.get_default_graph()
+    while graph is not None and graph is not outermost:
+        if type(graph).__name__ == "WhileBodyFuncGraph":
+            return True
+        graph = getattr(graph, "outer_graph", None)
+    return False
+
+
+# The layer ----------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Sampling(keras.layers.Layer):
+    """Draw z ~ N(mean, exp(log_var)), so that gradients reach mean and log_var.
+
+        z = mean + std * eps,   eps ~ N(0, I)
+
+    The draw is a function of mean and log_var and of noise without parameters (the
+    reparameterisation trick: Kingma and Welling 2014, section 2.4; lecture row F3).
+
+    Within a model of this library, noise in evaluation depends on the seed of the call and on the
+    place of a row, as the module's docstring says. Elsewhere two generators draw, one for training
+    and one for evaluation, so that validating changes no training (KERAS3 4.4).
+
+    Args:
+        seed: int. Fixes both generators. Defaults to `None`, a seed from Python's `random`
+            (`keras.utils.set_random_seed` fixes it).
+
+    Call arguments:
+        inputs: tuple `(mean, log_var)` of tensors of equal shape `(batch, ...)`.
+        training: bool. Defaults to `False`.
+        step: int or integer tensor, the number of the step where the layer draws inside a loop.
+            Defaults to `None`.
+
+    Returns:
+        Tensor of shape `(batch, ...)`.
+
+    Example:
+
+    >>> z = Sampling(seed=1)((np.zeros((4, 2)), np.zeros((4, 2))))
+    >>> z.shape
+    TensorShape([4, 2])
+    """
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed = checks.seed(seed)
+        self.seed_generator = SeedGenerator(seed, name="training_noise")
+        evaluation_seed = None if seed is None else seed + 1
+        self.evaluation_generator = SeedGenerator(evaluation_seed, name="evaluation_noise")
+        self.built = True  # it has no weights
+
+    def call(self, inputs, training=False, step=None):
+        mean, log_var = inputs
+        with keras.name_scope("noise"):
+            stream = self.stream(training, step)
+            if stream is _Centre:
+                return mean
+            noise = stream.normal(ops.shape(mean))
+        return mean + ops.exp(0.5 * log_var) * ops.cast(noise, mean.dtype)
+
+    def stream(self, training=False, step=None):
+        """What the layer draws from: an object with `normal(shape)` and `uniform(shape)`."""
+        opened = current()
+        if opened is _Centre:
+            return _Centre
+        if training:
+            return _FromGenerator(self.seed_generator)
+        if opened is None:
+            return _FromGenerator(self.evaluation_generator)
+        return opened.stream(self, step)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
