@@ -1,11 +1,11 @@
-"""Endurance: what a process grows by over many epochs, many calls, many models.
+"""Endurance: how much memory a process gains over many epochs, many calls, many models.
 
     python benchmarks/endurance.py            about eight minutes on two cores
 
-Each row in a fresh process, on the small digits, after a warm-up of a twentieth: 300 epochs of
-`fit`, 2,000 calls of each verb. `predict` is Keras's own and grows by itself (KERAS3 D26). "Many
-models" makes, trains and drops 30 of them, beside as many of a plain Keras VAE, since Keras itself
-keeps about 10 MB of each (D27).
+Each row runs in a fresh process on the small digits, after a warm-up of one twentieth: 300 epochs
+of `fit`, or 2,000 calls of a verb. `predict` is Keras's own and grows by itself (KERAS3 D26). "Many
+models" makes, trains and drops 30 models. Plain Keras VAEs stand beside them, since Keras itself
+keeps about 10 MB of each model (D27).
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 from example_vae import ExampleVAE
 from timing import in_fresh_process, memory_mb
 
-from keras_vae import VAE, datasets, networks, results
+from keras_vae import VAE, datasets, networks, optimizers, results
 
 CALLS, EPOCHS, MODELS = 2000, 300, 30
 
@@ -29,7 +29,7 @@ def make_networks():
 
 def make_vae():
     vae = VAE(*make_networks(), seed=0)
-    vae.compile(optimizer="adam", steps_per_execution=64)
+    vae.compile(optimizers.Adam(), steps_per_execution=64)
     return vae
 
 
@@ -40,7 +40,7 @@ def make_plain_vae():
 
 
 def contenders(vae, x):
-    """What each row does n times, and n."""
+    """{row: (a function of n that does its work n times, n)}."""
     some, z = x[:200], np.zeros((200, 8))
     check = {"validation_data": some, "verbose": 0}
 
@@ -70,7 +70,7 @@ def contenders(vae, x):
 
 
 def growth(name):
-    """MB by which a row grows this process."""
+    """MB that this process gains from one row."""
     keras.utils.set_random_seed(0)
     (x, _), _ = datasets.load_digits()
     vae = make_vae()

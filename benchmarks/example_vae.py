@@ -1,4 +1,4 @@
-"""A VAE as people write it after Keras's example: the plain thing to compare with."""
+"""A VAE in the style of Keras's example, as the baseline of the benchmarks."""
 
 import keras
 import tensorflow as tf
@@ -6,7 +6,7 @@ from keras import ops
 
 
 class ExampleVAE(keras.Model):
-    """A `train_step` of its own; means over the batch, three trackers."""
+    """A VAE with its own `train_step`, means over the batch, and three trackers."""
 
     def __init__(self, encoder, decoder):
         super().__init__()

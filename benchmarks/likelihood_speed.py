@@ -2,16 +2,16 @@
 
     python benchmarks/likelihood_speed.py            about four minutes on two cores
 
-Images x samples a second with a dense network, 784-200-200-50 (Burda 2016), by turns in one
-process:
+The unit is images x samples per second, with a dense network, 784-200-200-50 (Burda 2016). The
+contenders take turns in one process:
 
 - `log_likelihood` of this library, with its defaults
-- a compiled TensorFlow loop written by hand over blocks of images x samples, the best of three
-  block sizes
-- an eager loop over images, 100 samples a call; a fortieth of the images
+- a compiled TensorFlow loop written by hand over blocks of images x samples, with three block sizes
+- an eager loop over images, with 100 samples per call, on one fortieth of the images
 
-Then the peak memory of a process while it estimates, over the numbers of samples and of images:
-each in a fresh process, less what the same process needs before it. It should not grow with either.
+Then the peak memory of a process during the estimate, for several numbers of samples and images.
+Each is measured in a fresh process, minus what the same process needs beforehand. The memory
+should grow with neither.
 """
 
 import argparse
@@ -24,17 +24,17 @@ import numpy as np
 import tensorflow as tf
 from timing import by_turns, in_fresh_process, memory_mb, print_table, summary
 
-from keras_vae import VAE, datasets, networks, results
+from keras_vae import VAE, datasets, networks, optimizers, results
 
 LATENT_DIM = 50
-BLOCKS = ((128, 8), (512, 2), (1024, 1))  # images x samples of one pass of the decoder
+BLOCKS = ((128, 8), (512, 2), (1024, 1))  # images x samples in one pass of the decoder
 LIBRARY, EAGER = "log_likelihood", "eager loop over images"
 
 
 def make_vae():
     keras.utils.set_random_seed(0)
     vae = VAE(*networks.dense((28, 28, 1), LATENT_DIM, hidden=(200, 200)), seed=0)
-    vae.compile(optimizer="adam", steps_per_execution=64)
+    vae.compile(optimizers.Adam(), steps_per_execution=64)
     return vae
 
 
@@ -104,14 +104,14 @@ def speed(images, num_samples, rounds):
     units = {name: num_samples * (len(few) if name == EAGER else len(x)) for name in contenders}
     fastest = min(by_hand, key=lambda name: times[name][:, 0].min())
     rows = summary(times, units, fastest)
-    print_table(f"784-200-200-{LATENT_DIM}; ratios to the fastest by hand", rows, "img x smp")
+    print_table(f"784-200-200-{LATENT_DIM}; relative to the fastest by hand", rows, "img x smp")
     beside_eager = rows[LIBRARY]["per_second"] / rows[EAGER]["per_second"]
-    print(f"beside the eager loop, wall time: {beside_eager:.1f}")
+    print(f"relative to the eager loop, in wall time: {beside_eager:.1f}")
     return rows
 
 
 def memory(images, num_samples):
-    """MB that the peak grows by, in this process, while it estimates once."""
+    """MB by which one estimate raises the peak memory of this process."""
     vae = make_vae()
     x = np.random.default_rng(0).random((images, 28, 28, 1), "float32")
     vae.elbo(x)  # what every verb needs: data in memory, networks, threads
@@ -121,7 +121,7 @@ def memory(images, num_samples):
 
 
 def memory_table():
-    print("\npeak memory of log_likelihood, MB above that of elbo on the same images")
+    print("\npeak memory of log_likelihood, in MB above elbo on the same images")
     rows = []
     for images, num_samples in ((1000, 50), (1000, 500), (1000, 5000), (100, 500), (10_000, 500)):
         (mb,) = in_fresh_process(__file__, f"--memory={images},{num_samples}")

@@ -1,8 +1,9 @@
-"""The tables of the README, made from the JSON files that benchmarks and tutorials keep.
+"""Make the tables of the README from the JSON files that benchmarks and tutorials write.
 
-    python benchmarks/tables.py            renews README.md in place, and the tables beside results
+    python benchmarks/tables.py            updates README.md and benchmarks/results/*.md
 
-A table stands between `<!-- table: name -->` and `<!-- end -->`; nothing else is touched.
+In the README a table stands between `<!-- table: name -->` and `<!-- end -->`. Nothing else there
+changes.
 """
 
 import pathlib
@@ -30,12 +31,12 @@ def speed():
     }
     table = _table(["", *(network["network"] for network in networks)], rows)
     return (
-        f"Images a second, the best of {settings['rounds']} rounds, in batches of "
-        f"{settings['batch_size']}, {settings['images']:,} images; in brackets the ratio to (b), "
-        "in wall time and in CPU seconds: above 1 is faster. "
+        f"Images per second: the best of {settings['rounds']} rounds over {settings['images']:,} "
+        f"images, in batches of {settings['batch_size']}. In brackets, the speed relative to (b) "
+        "in wall time and in CPU time; above 1 is faster. "
         f"{_origin(record)}\n\n{table}\n\n"
-        f"Watched by `callbacks.TensorBoard` with its defaults, {watched['epochs']} epochs of the "
-        f"dense model take {1 / list(watched['rows'].values())[-1]['wall_ratio'] - 1:.0%} longer."
+        f"With `callbacks.TensorBoard` and its defaults, {watched['epochs']} epochs of the dense "
+        f"model take {1 / list(watched['rows'].values())[-1]['wall_ratio'] - 1:.0%} longer."
     )
 
 
@@ -50,12 +51,12 @@ def likelihood():
         sorted(row[key] for row in memory) for key in ("mb", "images", "num_samples")
     )
     return (
-        f"Importance-weighted log p(x), {settings['network']}, {settings['images']:,} images, "
-        f"{settings['num_samples']} samples, the best of {settings['rounds']} rounds. "
-        f"{_origin(record)}\n\n"
-        f"{_table(['', 'images x samples a second', 'to the fastest by hand'], rows)}\n\n"
-        f"Peak memory above that of `elbo`: {mb[0]:.0f} to {mb[-1]:.0f} MB, from {samples[0]:,} to "
-        f"{samples[-1]:,} samples and from {images[0]:,} to {images[-1]:,} images."
+        f"Importance-weighted log p(x) with the network {settings['network']}, "
+        f"{settings['images']:,} images and {settings['num_samples']} samples: the best of "
+        f"{settings['rounds']} rounds. {_origin(record)}\n\n"
+        f"{_table(['', 'images x samples per second', 'relative to the fastest by hand'], rows)}"
+        f"\n\n`log_likelihood` needs {mb[0]:.0f} to {mb[-1]:.0f} MB more than `elbo` at its peak, "
+        f"for {samples[0]:,} to {samples[-1]:,} samples and {images[0]:,} to {images[-1]:,} images."
     )
 
 
@@ -65,10 +66,11 @@ def endurance():
     predict = rows.pop("predict (Keras's own)")["mb"]
     most = max(rows, key=lambda name: rows[name]["mb"])
     return (
-        "What a process grows by: in 300 epochs of `fit` and 2,000 calls of each verb at most "
-        f"{rows[most]['mb']:.0f} MB ({most}); with `predict`, which is Keras's own, {predict:.0f} "
-        f"MB; with each model that it makes and drops {models['mb'] / models['times']:.0f} MB, a "
-        f"plain Keras VAE {plain['mb'] / plain['times']:.0f} MB."
+        "In 300 epochs of `fit`, or 2,000 calls of a verb, a process grows by at most "
+        f"{rows[most]['mb']:.0f} MB ({most}), and by {predict:.0f} MB in 2,000 calls of `predict`, "
+        "which is Keras's own. Each model that a process makes and drops leaves "
+        f"{models['mb'] / models['times']:.0f} MB behind; a plain Keras VAE leaves "
+        f"{plain['mb'] / plain['times']:.0f} MB."
     )
 
 
@@ -77,16 +79,16 @@ def mnist():
     found = record["results"]
     columns = {
         "Thesis": {"test_rmse": "0.171", "test_mae": "0.073"},
-        "its network as a VAE, tanh (spread of 3 seeds)": {
+        "its network as a VAE, tanh (range of 3 seeds)": {
             name: f"{found[f'thesis_{name}']:{form}} ({found[f'thesis_spread_{name}']:{form}})"
             for name, form in _FORMS.items()
         },
-        "the same, ReLU": _column(found, "thesis_relu_"),
+        "its network as a VAE, ReLU": _column(found, "thesis_relu_"),
         "tutorial, 2 latents": _column(found, ""),
         "tutorial, 23 latents": _column(found, "latent23_"),
     }
     titles = {"RMSE": "test_rmse", "MAE": "test_mae", "loss, nats": "test_loss"}
-    titles["of it KL"] = "test_kl_loss"
+    titles["KL term, nats"] = "test_kl_loss"
     rows = {
         title: [column.get(name, "") for column in columns.values()]
         for title, name in titles.items()
@@ -103,12 +105,10 @@ def _column(found, prefix):
 
 def models():
     rows = {}
-    for name in zoo.__all__:
-        text = " ".join(getattr(zoo, name).__doc__.split())
-        parts, paper, tutorial = re.search(
-            "By parts: (.*) Paper: (.*) Tutorial: (.*)", text
-        ).groups()
-        rows[f"`{name}`"] = [parts, paper, f"[{tutorial[:2]}](tutorials/{tutorial}.py)"]
+    for name, entry in sorted(zoo.ENTRIES.items()):
+        parts = re.search("By parts: (.*)", " ".join(entry.make.__doc__.split()))[1]
+        tutorial = f"[{entry.tutorial[:2]}](tutorials/{entry.tutorial}.py)"
+        rows[f"`{name}`"] = [parts, entry.paper, tutorial]
     return _table(["`zoo.`", "by parts", "paper", "tutorial"], rows)
 
 
@@ -130,7 +130,7 @@ def conditional():
     names = {
         "prior": "p(z) = N(0, I)",
         "mixture": "a mixture for each class, fitted to the latents",
-        "learned_prior": "p(z\\|c) a mixture, learned with the rest",
+        "learned_prior": "p(z\\|c), a mixture learned with the rest",
     }
     rows = {"real test images": [f"{each['accepted_test_images']:.1%}" for each in found.values()]}
     for key, name in names.items():
@@ -145,13 +145,13 @@ def conditional():
 def denoising():
     record = results.read(ROOT / "tutorials/results/04_denoising_mnist.json")
     found, settings = record["results"], record["settings"]
-    ways = {
+    methods = {
         "noisy": "the noisy image",
-        "cut": "the noisy image, cut to [0, 1]",
+        "cut": "the noisy image, clipped to [0, 1]",
         "autoencoder": "autoencoder trained on (noisy, clean) at 0.5",
         "vae": "VAE trained on (noisy, clean) at 0.5",
-        "inference": "VAE trained clean, inference under the noise",
-        "one_pass": "VAE trained clean, one pass (the Report)",
+        "inference": "VAE trained on clean images, inference under the noise",
+        "one_pass": "VAE trained on clean images, one pass (the Report)",
         "wiener": "Wiener filter",
         "pca": "principal components",
         "non_local_means": "non-local means",
@@ -166,35 +166,35 @@ def denoising():
         "speckle 0.5": "speckle_0.5",
     }
 
-    def cell(way, key):
-        if f"psnr_{way}_{key}" not in found:
+    def cell(method, key):
+        if f"psnr_{method}_{key}" not in found:
             return ""
-        psnr, given = found[f"psnr_{way}_{key}"], found[f"psnr_cut_{key}"]
-        text = f"{psnr:.2f}; {found[f'ssim_{way}_{key}']:.3f}"
-        return f"*{text}*" if psnr < given and way != "noisy" else text
+        psnr, clipped = found[f"psnr_{method}_{key}"], found[f"psnr_cut_{key}"]
+        text = f"{psnr:.2f}; {found[f'ssim_{method}_{key}']:.3f}"
+        return f"*{text}*" if psnr < clipped and method != "noisy" else text
 
     rows = {
-        label: [cell(way, key) for key in columns.values()]
-        for way, label in ways.items()
-        if f"psnr_{way}_0.5" in found
+        label: [cell(method, key) for key in columns.values()]
+        for method, label in methods.items()
+        if f"psnr_{method}_0.5" in found
     }
     return (
         f"{_table(['PSNR in dB; SSIM', *columns], rows)}\n\n"
-        f"MNIST, {settings['images']:,} test images at σ = 0.5 and for salt and pepper, else the "
-        f"first {settings['some']:,}. Every output is cut to [0, 1]; in italics, a PSNR "
-        "below that of the noisy image, cut. "
+        f"MNIST: {settings['images']:,} test images for σ = 0.5 and for salt and pepper, the first "
+        f"{settings['some']:,} otherwise. All outputs are clipped to [0, 1]. Italics mark a PSNR "
+        "below the clipped noisy image's. "
         f"{_origin(record)}"
     )
 
 
 class Anomalies:
-    """What `anomaly_detection.py` measured on images: figures by protocol, score and odd kind."""
+    """Results of `anomaly_detection.py` on images, by protocol, score and the odd class."""
 
     def __init__(self, name):
         path = ROOT / "benchmarks/results/anomaly_detection_{}.json"
         self.record = results.read(str(path).format(name))
         self.tested = self.record["results"]["tested"]
-        self.seeds = [  # of a run that was ended early, what it finished
+        self.seeds = [  # only those that a run has finished, if it was ended early
             seed
             for seed in self.record["settings"]["seed"]
             if sum(key.endswith(f"_{seed}") for key in self.tested) == 20
@@ -205,13 +205,13 @@ class Anomalies:
         return list(self.tested[f"{protocol}_0_0"])
 
     def by_kind(self, protocol, score, figure="auroc"):
-        """An array `(seeds, 10)`; what no seed moves was measured with the first one."""
+        """An array `(seeds, 10)`; a score without randomness was measured with one seed only."""
         seeds = [seed for seed in self.seeds if score in self.tested[f"{protocol}_0_{seed}"]]
         keys = [[f"{protocol}_{kind}_{seed}" for kind in range(10)] for seed in seeds]
         return np.array([[self.tested[key][score][figure] for key in row] for row in keys])
 
     def chosen(self, protocol):
-        """The best on MNIST's stand-ins, of the scores without labels and of those with them."""
+        """The best score on MNIST's stand-ins: one without labels, and one with labels."""
         found = [row for key, row in self.chosen_on.items() if key.startswith(protocol)]
         groups = [anomaly_detection.SCORES]
         if protocol == "nine":
@@ -224,7 +224,7 @@ class Anomalies:
 
 def anomalies():
     mnist, fashion = Anomalies("mnist"), Anomalies("fashion_mnist")
-    columns = {  # of a data set and a protocol, what of the figures `(seeds, 10)`
+    columns = {  # data set, protocol, and what the column shows of the figures `(seeds, 10)`
         "nine normal: mean": (mnist, "nine", lambda found: found.mean(axis=1)),
         "digit 9": (mnist, "nine", lambda found: found[:, 9]),
         "nine normal: least": (mnist, "nine", _least),
@@ -245,23 +245,24 @@ def anomalies():
     seeds, others = len(mnist.seeds), len(fashion.seeds)
     return (
         f"{_table(['AUROC', *columns], rows)}\n\n"
-        f"MNIST, {seeds} seeds, with the 95 % interval of their mean; Fashion-MNIST, {others}; "
-        "what no seed moves, once. In bold, for each protocol the score that stand-ins (MNIST's 0, "
-        "4 and 7, on a part of the training set) have chosen, without labels and with them. "
+        f"MNIST: {seeds} seeds, with the 95 % interval of the mean. Fashion-MNIST: {others} "
+        f"seed{'s' * (others != 1)}. Scores without randomness were measured once. Bold marks, for "
+        "each protocol, the score selected on stand-ins (MNIST's 0, 4 and 7, on a part of the "
+        "training set), without labels and with labels. "
         f"{_origin(mnist.record)}"
     )
 
 
 def anomalies_by_kind(name):
-    """Every score and kind, a Markdown text."""
+    """Markdown text with every score, for every class as the odd one."""
     data = Anomalies(name)
     parts = [
-        f"# {name}: every score, every kind as the odd one\n",
+        f"# {name}: every score, every class as the odd one\n",
         "Made by `python benchmarks/tables.py` from the JSON file beside it. "
-        f"{len(data.seeds)} seeds, with the 95 % interval of their mean; in bold, the score that "
-        f"stand-ins have chosen. {_origin(data.record)}",
+        f"{len(data.seeds)} seed{'s' * (len(data.seeds) != 1)}, with the 95 % interval of the mean "
+        f"if there are several. Bold marks the score selected on stand-ins. {_origin(data.record)}",
     ]
-    for protocol, title in (("nine", "nine kinds normal"), ("one", "one kind normal")):
+    for protocol, title in (("nine", "nine classes normal"), ("one", "one class normal")):
         for figure in ("auroc", "average_precision"):
             rows = {}
             for score in data.scores(protocol):
@@ -300,8 +301,8 @@ def anomalies_in_tables():
     seeds = len(record["settings"]["seed"])
     return (
         f"{_table(['AUROC', *heads], rows)}\n\n"
-        "scikit-learn's tables, each class in turn as what is normal, half of it to learn from; "
-        f"the mean over classes and {seeds} seeds, the best in bold. {_origin(record)}"
+        "scikit-learn's tables. Each class in turn is normal, and half of it is the training set. "
+        f"The mean over classes and {seeds} seeds; bold marks the best. {_origin(record)}"
     )
 
 
@@ -311,12 +312,12 @@ def _label(score):
 
 
 def _least(found):
-    """The figures of the kind that does worst."""
+    """The figures of the class with the lowest mean."""
     return found[:, found.mean(axis=0).argmin()]
 
 
 def _with_interval(values):
-    """The mean over seeds, and half of its 95 % interval (Student's t)."""
+    """The mean over seeds, and half the width of its 95 % interval (Student's t)."""
     if len(values) < 2:
         return f"{values[0]:.3f}"
     half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
@@ -351,7 +352,7 @@ TABLES = {
 
 
 def renewed(readme):
-    """The text of the README, with every table as the JSON files have it."""
+    """The text of the README with every table made anew from the JSON files."""
 
     def table(match):
         name = match[1]

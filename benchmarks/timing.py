@@ -1,7 +1,7 @@
-"""What the benchmarks share: times of several contenders by turns, memory of a fresh process.
+"""Tools of the benchmarks: timing several contenders in turns, memory of a fresh process.
 
-Machines are shared and noisy. Of times, what is compared is a ratio within one process and one
-run; the minimum over the rounds is what the code can do, the median what it did.
+Machines are shared and noisy, so times are compared as ratios within one process and one run. The
+minimum over the rounds shows what the code can do, the median what it did.
 """
 
 import pathlib
@@ -13,16 +13,16 @@ import numpy as np
 
 
 def by_turns(contenders, rounds):
-    """Run every contender once to compile it, then `rounds` times by turns.
+    """Run every contender once to compile it, then `rounds` times in turns.
 
-    Each round begins with another one, so that none always follows the same.
+    Each round begins with a different contender, so that none always follows the same one.
 
     Args:
         contenders: dict of callables without arguments.
         rounds: int.
 
     Returns:
-        dict of arrays `(rounds, 2)`: wall seconds and CPU seconds of the process.
+        dict of arrays `(rounds, 2)`: seconds of wall time and of CPU time.
     """
     for run in contenders.values():
         run()
@@ -39,16 +39,16 @@ def by_turns(contenders, rounds):
 
 
 def summary(times, units, reference):
-    """What a table needs of `by_turns`.
+    """The figures of a table, from the times of `by_turns`.
 
     Args:
         times: dict of arrays `(rounds, 2)`.
-        units: dict, how many units (images, say) a run of each contender handles.
-        reference: name of the contender to which the ratios are: above 1 is faster.
+        units: dict. How many units, such as images, one run of each contender handles.
+        reference: str. The contender that the ratios refer to; above 1 is faster than it.
 
     Returns:
-        dict by contender: units a second (by the minimum and by the median of the wall times), the
-        same for each CPU second, and the ratios of all four to those of the reference.
+        dict by contender: units per second of wall time (by the minimum and by the median), the
+        same per second of CPU time, and the ratios of all four to the reference.
     """
     rates = {}
     for name, seconds in times.items():
@@ -75,14 +75,14 @@ def summary(times, units, reference):
 
 
 def in_fresh_process(script, *flags):
-    """The numbers in the last line that `script` prints, called with `flags`."""
+    """The numbers in the last line that `script` prints when it is run with `flags`."""
     command = [sys.executable, script, *flags]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return [float(number) for number in done.stdout.splitlines()[-1].split()]
 
 
 def memory_mb(kind):
-    """Memory of this process: `"VmRSS"`, what it holds now, or `"VmHWM"`, the most it has held."""
+    """Memory of this process in MB: `"VmRSS"`, at present, or `"VmHWM"`, at its peak."""
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith(kind):
             return int(line.split()[1]) / 1024
@@ -91,7 +91,7 @@ def memory_mb(kind):
 
 def print_table(title, rows, unit):
     print(f"\n{title}")
-    print(f"{'':34}{unit + ' a s':>12}{'(median)':>11}{'a CPU s':>11}{'wall':>7}{'CPU':>7}")
+    print(f"{'':34}{unit + '/s':>12}{'(median)':>11}{'per CPU s':>11}{'wall':>7}{'CPU':>7}")
     for name, row in rows.items():
         print(
             f"{name:34}{row['per_second']:12,.0f}{row['per_second_median']:11,.0f}"

@@ -1,3 +1,4 @@
+# ruff: noqa: F403, F405
 """keras_vae: variational autoencoders in Keras 3 on TensorFlow.
 
     from keras_vae import VAE, datasets, networks, plotting
@@ -23,17 +24,15 @@ from keras_vae import (
     results,
     zoo,
 )
-from keras_vae.models import VAE, Autoencoder, ConditionalVAE
 from keras_vae.pretrained import load_pretrained
+from keras_vae.zoo import *  # the classes of all models
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _ON_FIRST_USE = ("datasets", "plotting", "tasks")
 
 __all__ = [
-    "VAE",
-    "Autoencoder",
-    "ConditionalVAE",
+    *zoo.__all__,
     "batching",
     "callbacks",
     "datasets",

@@ -19,8 +19,7 @@ from keras_vae import noise
 class Distribution:
     """What every distribution offers. A new one defines `mean`, `log_density` and `sample`.
 
-    Its tensors have the batch as their first axis; one that is the same for all rows has a batch
-    of 1, or is a scalar.
+    Its tensors have the batch as their first axis, 1 where a prior is the same for all rows.
     """
 
     mean = None  # stays None where a mean is no datum, as of tokens
@@ -85,12 +84,15 @@ class Distribution:
         return z, self.log_prob(z)
 
     def map(self, function):
-        """The same distribution with `function` applied to its tensors that have a batch."""
+        """The same distribution with `function` applied to its tensors.
+
+        Not to scalars, arrays and variables, which are the same for all rows.
+        """
 
         def mapped(value):
             if isinstance(value, Distribution):
                 return value.map(function)
-            return function(value) if getattr(value, "shape", ()) else value
+            return function(value) if isinstance(value, tf.Tensor) and value.shape.rank else value
 
         other = copy.copy(self)
         vars(other).update({name: mapped(value) for name, value in vars(self).items()})

@@ -9,6 +9,7 @@ gives at an address made of
 and of nothing else: not of the batch, the thread, or what was drawn before.
 """
 
+import collections
 import contextlib
 import contextvars
 import math
@@ -22,7 +23,7 @@ from keras import ops
 
 from keras_vae import checks
 
-GROUP = 16  # Monte Carlo samples whose noise lies side by side, so that one pass takes them all
+GROUP = 10  # Monte Carlo samples whose noise lies side by side, so that one pass takes them all
 _PHILOX = 1
 _REPLICA_STRIDE = 1_000_003
 _OPEN = contextvars.ContextVar("keras_vae.noise", default=None)
@@ -75,28 +76,21 @@ class _FromGenerator:
     def __init__(self, generator):
         self.generator = generator
 
-    def normal(self, shape):
-        return keras.random.normal(shape, dtype="float32", seed=self.generator)
-
     def uniform(self, shape):
-        return keras.random.uniform(shape, dtype="float32", seed=self.generator)
+        with keras.name_scope("noise"):
+            return keras.random.uniform(shape, dtype="float32", seed=self.generator)
+
+    def normal(self, shape):
+        with keras.name_scope("noise"):
+            return keras.random.normal(shape, dtype="float32", seed=self.generator)
 
 
 class _FromCounter:
-    """Values from their address; each call is another draw.
+    """Values from their address in a `Scope`; each call is another draw."""
 
-    Args:
-        seed, row, sample: integers or int64 scalars, as of a `Scope`.
-        owner: str. Each has a stream of its own.
-        step: of a loop, below 2**16.
-        samples: int or None. Rows come as `samples` for each example, those of `sample * GROUP` on.
-        shared: bool. All examples get the noise of the first.
-    """
-
-    def __init__(self, seed, owner="", row=0, sample=0, step=0, samples=None, shared=False, draw=0):
-        self.key = _shifted(seed, 32) + zlib.crc32(owner.encode())
-        self.row, self.samples, self.shared = tf.cast(row, "int64"), samples, shared
-        self.sample, self.step, self.draw = tf.cast(sample, "int64"), step, draw
+    def __init__(self, scope, owner="", step=0, draw=0):
+        self.key = _shifted(scope.seed, 32) + zlib.crc32(owner.encode())
+        self.scope, self.step, self.draw = scope, step, draw
 
     def uniform(self, shape):
         return self._values(shape, lambda uniform: uniform)
@@ -106,37 +100,41 @@ class _FromCounter:
 
     def _values(self, shape, transform):
         rows, *event = shape
-        width = math.prod(event)
-        counts = -(-width // 4)  # a count of the counter gives four values
+        samples = self.scope.samples or 1
+        with keras.name_scope("noise"):
+            examples = rows // samples
+            values = self._of_examples(1 if self.scope.shared else examples, math.prod(event))
+            values = transform(values)[..., : math.prod(event)]
+            if self.scope.shared:
+                values = tf.broadcast_to(values, [examples, *values.shape[1:]])
+            self.draw += 1
+            return tf.reshape(values, [rows, *event])
 
-        def block(examples, sample, *group):
+    def _of_examples(self, examples, width):
+        """Uniform values of all examples, and of all their samples: a few more than `width`."""
+        scope, counts = self.scope, -(-width // 4)  # a count of the counter gives four values
+
+        def block(sample, *group):
             high = _shifted(sample, 32) + _shifted(self.step, 16) + self.draw
-            low = self.row * tf.cast(counts * math.prod(group), "int64")
-            uniform = tf.raw_ops.StatelessRandomUniformV2(
+            low = tf.cast(scope.row, "int64") * tf.cast(counts * math.prod(group), "int64")
+            return tf.raw_ops.StatelessRandomUniformV2(
                 shape=[examples, *group, 4 * counts],
                 key=tf.bitcast(tf.reshape(self.key, (1,)), "uint64"),
                 counter=tf.bitcast(tf.stack([low, high]), "uint64"),
                 alg=_PHILOX,
                 dtype="float32",
             )
-            return transform(uniform)[..., :width]
 
-        samples = self.samples or 1
-        examples = 1 if self.shared else rows // samples
-        if self.samples is None:
-            values = block(examples, self.sample)
-        else:  # sample 0 is a pass without samples
-            groups = range(-(-samples // GROUP))
-            values = [block(examples, 1 + self.sample + group, GROUP) for group in groups]
-            values = ops.concatenate(values, axis=1)[:, :samples]
-        if self.shared:
-            values = tf.broadcast_to(values, [rows // samples, *values.shape[1:]])
-        self.draw += 1
-        return tf.reshape(values, [rows, *event])
+        if scope.samples is None:
+            return block(scope.call)
+        # A group after the other; group 0 of the addresses is that of a pass without samples.
+        groups = range(1, 1 - (-scope.samples // GROUP))
+        blocks = [block(tf.cast(scope.call, "int64") + group, GROUP) for group in groups]
+        return ops.concatenate(blocks, axis=1)[:, : scope.samples]
 
 
 def _normal_from(uniform):
-    """Standard normal values (Box and Muller 1958), each from two of its own row.
+    """Standard normal values, each from two uniform ones of its row (Box and Muller 1958).
 
     TensorFlow's own normal values are other ones under XLA as soon as the number of rows is.
     """
@@ -161,8 +159,8 @@ def stream(seed):
     """What `seed` stands for, as a stream with `normal(shape)` and `uniform(shape)`.
 
     Args:
-        seed: int; `keras.random.SeedGenerator`; integer tensor (2,), [seed, number of the call]; or
-            a stream already.
+        seed: int; `keras.random.SeedGenerator`; a pair (seed, number of the call) of integers or
+            tensors; or a stream already.
     """
     if hasattr(seed, "normal"):
         return seed
@@ -170,7 +168,7 @@ def stream(seed):
         seed = seed.next()
     elif isinstance(seed, (int, np.integer)):
         seed = (seed, 0)
-    return _FromCounter(seed[0], sample=seed[1])
+    return _FromCounter(Scope(seed[0], call=seed[1]))
 
 
 def _shifted(number, bits):
@@ -181,43 +179,47 @@ def _shifted(number, bits):
 
 
 class Scope:
-    """The addresses of the noise of one pass. Open it with `scope`."""
+    """The addresses of the noise of one pass; `scope` opens one."""
 
-    def __init__(self, seed, row=0, call=0, samples=None, shared=False, names=None):
-        self.seed, self.row, self.call = seed, row, call
-        self.samples, self.shared, self.names = samples, shared, dict(names or {})
-        self.draws = {}
+    def __init__(self, seed, row=0, call=0, *, samples=None, shared=False, names=None):
+        self.seed, self.row, self.call = seed, 0 if shared else row, call
+        self.samples, self.shared = samples, shared
+        self.names = dict(names or {})
+        self.draws = collections.Counter()
         self.graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
     def stream(self, owner, step=None):
-        """The stream of an owner, a layer or a word: another one at each call."""
-        if step is None and _is_in_loop(self.graph):
+        """The stream of an owner, a layer or a word: another one at each call.
+
+        Raises:
+            ValueError: it is asked for within a loop, and no step is given.
+        """
+        if step is None and self._is_in_loop():
             raise ValueError(
                 f"{getattr(owner, 'name', owner)} draws inside a loop, where each step would get "
                 "the same noise; call it with step=, the number of the step."
             )
-        name = owner if isinstance(owner, str) else self.names.get(id(owner))
-        if name is None:  # a layer that is no part of the model
-            name = self.names[id(owner)] = f"layer {len(self.names)}"
-        draw = self.draws[name] = self.draws.get(name, -1) + 1
-        return _FromCounter(
-            ops.cast(self.seed, "int64") + _replica_offset(),
-            name,
-            self.row,
-            self.call,
-            0 if step is None else step,
-            self.samples,
-            self.shared,
-            draw=draw << 4,  # up to 16 values of noise in a stream
-        )
+        if not isinstance(owner, str):  # a layer that is no part of the model gets a number
+            owner = self.names.setdefault(id(owner), f"layer {len(self.names)}")
+        self.draws[owner] += 1
+        # A stream may be asked for 16 values, and an owner for some thousand streams.
+        return _FromCounter(self, owner, 0 if step is None else step, self.draws[owner] << 4)
+
+    def _is_in_loop(self):
+        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        while graph is not None and graph is not self.graph:
+            if type(graph).__name__ == "WhileBodyFuncGraph":
+                return True
+            graph = getattr(graph, "outer_graph", None)
+        return False
 
 
 @contextlib.contextmanager
 def scope(seed, row=0, call=0, *, samples=None, shared=False, names=None):
-    """While a function is traced: its noise is that of these addresses.
+    """While a function is traced, its noise is that of these addresses.
 
-    A context variable: every thread has its own, and a replica sees what is opened inside its own
-    function.
+    A context variable: every thread has its own, and a replica of a distribution strategy, which
+    has another seed, sees what is opened inside its own function.
 
     Args:
         seed: int, or an integer tensor, below 2**32.
@@ -227,28 +229,24 @@ def scope(seed, row=0, call=0, *, samples=None, shared=False, names=None):
         shared: bool. One noise for all rows. Defaults to `False`.
         names: dict from the id of a layer to its place in the model, the name of its stream.
     """
-    token = _OPEN.set(Scope(seed, row, call, samples, shared, names))
-    try:
+    seed = ops.cast(seed, "int64") + _replica_offset()
+    settings = {"samples": samples, "shared": shared, "names": names}
+    with _opened(Scope(seed, row, call, **settings)):
         yield
-    finally:
-        _OPEN.reset(token)
 
 
+@contextlib.contextmanager
 def samples(first, number):
     """Within a scope: rows come as `number` for each example, samples `GROUP * first` and on."""
     outer = current()
     settings = {"samples": number, "shared": outer.shared, "names": outer.names}
-    return scope(outer.seed, outer.row, ops.cast(outer.call, "int64") + first, **settings)
+    with _opened(Scope(outer.seed, outer.row, ops.cast(outer.call, "int64") + first, **settings)):
+        yield
 
 
-@contextlib.contextmanager
 def none():
     """While it is open nothing is drawn: `Sampling` gives the means."""
-    token = _OPEN.set(_Centre)
-    try:
-        yield
-    finally:
-        _OPEN.reset(token)
+    return _opened(_Centre)
 
 
 def current():
@@ -256,15 +254,13 @@ def current():
     return _OPEN.get()
 
 
-def _is_in_loop(outermost):
-    if tf.executing_eagerly():
-        return False
-    graph = tf.compat.v1.get_default_graph()
-    while graph is not None and graph is not outermost:
-        if type(graph).__name__ == "WhileBodyFuncGraph":
-            return True
-        graph = getattr(graph, "outer_graph", None)
-    return False
+@contextlib.contextmanager
+def _opened(value):
+    token = _OPEN.set(value)
+    try:
+        yield
+    finally:
+        _OPEN.reset(token)
 
 
 # The layer ----------------------------------------------------------------------------------
@@ -313,11 +309,10 @@ class Sampling(keras.layers.Layer):
 
     def call(self, inputs, training=False, step=None):
         mean, log_var = inputs
-        with keras.name_scope("noise"):
-            stream = self.stream(training, step)
-            if stream is _Centre:
-                return mean
-            noise = stream.normal(ops.shape(mean))
+        stream = self.stream(training, step)
+        if stream is _Centre:
+            return mean
+        noise = stream.normal(ops.shape(mean))
         return mean + ops.exp(0.5 * log_var) * ops.cast(noise, mean.dtype)
 
     def stream(self, training=False, step=None):

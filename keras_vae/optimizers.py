@@ -28,7 +28,7 @@ class Adam(keras.optimizers.Adam):
         if self.amsgrad or not fits or not hasattr(variable, "handle"):
             super().update_step(gradient, variable, learning_rate)
             return
-        step = tf.cast(self.iterations.value + 1, "float32")
+        step = tf.cast(keras.ops.convert_to_tensor(self.iterations), "float32") + 1
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
@@ -50,17 +50,23 @@ class PerTerm(keras.optimizers.Optimizer):
     Args:
         optimizers: dict from a name of `players()` to an optimizer or its name.
 
-    `learning_rate` is that of the optimizer of `"loss"`, and so is what a callback such as
-    `keras.callbacks.LearningRateScheduler` assigns; of the others, assign
-    `optimizer.optimizers["discriminator_loss"].learning_rate`, or give each a schedule of its own.
+    `learning_rate` is that of the optimizer of `"loss"`, and a callback such as
+    `keras.callbacks.LearningRateScheduler` moves that one alone. To move another, assign
+    `optimizer.by_term["discriminator_loss"].learning_rate`, or make it with a schedule.
 
     Raises:
+        TypeError: optimizers is no dict.
         ValueError: the names are not those of the model's players, when it is built.
     """
 
     def __init__(self, optimizers, name="per_term", **kwargs):
+        if not isinstance(optimizers, dict) or not optimizers:
+            raise TypeError(
+                f"optimizers is {optimizers!r}; expected a dict such as "
+                '{"loss": "adam", "discriminator_loss": "adam"}.'
+            )
         super().__init__(learning_rate=0.0, name=name, **kwargs)
-        self.optimizers = {term: keras.optimizers.get(each) for term, each in optimizers.items()}
+        self.by_term = {term: keras.optimizers.get(each) for term, each in optimizers.items()}
         self.players = None
 
     def build(self, variables):
@@ -69,20 +75,22 @@ class PerTerm(keras.optimizers.Optimizer):
         if self.players is None:
             raise ValueError("PerTerm goes with a model of keras_vae: compile one with it.")
         groups = self.players()
-        if set(groups) != set(self.optimizers):
+        if set(groups) != set(self.by_term):
             raise ValueError(
-                f"PerTerm has optimizers of {sorted(self.optimizers)}; this model's players are "
+                f"PerTerm has optimizers of {sorted(self.by_term)}; this model's players are "
                 f"{sorted(groups)}."
             )
         super().build(variables)
         self.term_of = {self._var_key(v): term for term, vs in groups.items() for v in vs}
-        for term, optimizer in self.optimizers.items():
+        for term, optimizer in self.by_term.items():
             optimizer.build([v for v in variables if self.term_of[self._var_key(v)] == term])
 
     def apply(self, grads, trainable_variables=None):
         """Each optimizer's update of the weights that follow its term."""
+        if not self.built:
+            self.build(trainable_variables)
         pairs = list(zip(grads, trainable_variables, strict=True))
-        for term, optimizer in self.optimizers.items():
+        for term, optimizer in self.by_term.items():
             own = [pair for pair in pairs if self.term_of[self._var_key(pair[1])] == term]
             if own:
                 optimizer.apply(*zip(*own, strict=True))
@@ -92,27 +100,27 @@ class PerTerm(keras.optimizers.Optimizer):
     def variables(self):
         return [
             *super().variables,
-            *(v for each in self.optimizers.values() for v in each.variables),
+            *(v for each in self.by_term.values() for v in each.variables),
         ]
 
     def finalize_variable_values(self, var_list):
-        for term, optimizer in self.optimizers.items():
+        for term, optimizer in self.by_term.items():
             own = [v for v in var_list if self.term_of[self._var_key(v)] == term]
             optimizer.finalize_variable_values(own)
 
     @property
     def learning_rate(self):
-        return self.optimizers["loss"].learning_rate
+        return self.by_term["loss"].learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
-        self.optimizers["loss"].learning_rate = value
+        self.by_term["loss"].learning_rate = value
 
     def get_config(self):
         serialize = keras.optimizers.serialize
         return {
             "name": self.name,
-            "optimizers": {term: serialize(each) for term, each in self.optimizers.items()},
+            "optimizers": {term: serialize(each) for term, each in self.by_term.items()},
         }
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Models by the names that people search for, each a few lines over `networks` and `models`.
+"""The registry: models by the names that people search for, each a few lines over its parts.
 
     vae = keras_vae.zoo.conv_vae((28, 28, 1), latent_dim=16, filters=(32, 64))
     vae.compile(optimizer="adam")
@@ -6,21 +6,50 @@
 
 Each takes `likelihood` and `seed`, and what its builder in `networks` takes (`hidden`, `filters`,
 `batch_norm`, ...), and raises what builder and model raise. What a docstring says behind "By parts"
-makes the same model; the README's table is made from these docstrings.
+makes the same model.
+
+A new model is entered here, and nowhere else: `__all__` names the classes that stand at the top of
+the package, `ENTRIES` is read by the tests that every model must pass, by the files that are kept
+of every version, and by the README's table.
 """
 
+import collections
+
 from keras_vae import networks, priors
-from keras_vae.models import VAE, Autoencoder, ConditionalVAE
+from keras_vae.models.autoencoder import Autoencoder
+from keras_vae.models.conditional_vae import ConditionalVAE
+from keras_vae.models.vae import VAE
 
-__all__ = ["autoencoder", "beta_vae", "conditional_vae", "conv_vae", "dense_vae"]
+__all__ = ["VAE", "Autoencoder", "ConditionalVAE"]
+
+Entry = collections.namedtuple("Entry", ["make", "model", "paper", "tutorial", "example"])
+ENTRIES = {}
 
 
+def entry(model, paper, tutorial, **example):
+    """Decorator that enters a function.
+
+    Args:
+        model: the class that it makes.
+        paper: str. Authors and year.
+        tutorial: str. Name of the tutorial that shows it.
+        example: arguments of a small one, beside input_shape and latent_dim.
+    """
+
+    def register(make):
+        ENTRIES[make.__name__] = Entry(make, model, paper, tutorial, example)
+        return make
+
+    return register
+
+
+@entry(
+    Autoencoder, "Hinton and Salakhutdinov 2006", "01_image_generation", hidden=(16,), dropout=0.1
+)
 def autoencoder(input_shape, latent_dim, likelihood="bernoulli", seed=None, **network):
     """The deterministic autoencoder, dense: the baseline without noise and prior.
 
     By parts: `Autoencoder(*networks.dense(input_shape, latent_dim, variational=False))`
-    Paper: Hinton and Salakhutdinov 2006
-    Tutorial: 01_image_generation
     """
     networks_ = networks.dense(
         input_shape, latent_dim, likelihood=likelihood, variational=False, **network
@@ -28,39 +57,44 @@ def autoencoder(input_shape, latent_dim, likelihood="bernoulli", seed=None, **ne
     return Autoencoder(*networks_, likelihood=likelihood, seed=seed)
 
 
+@entry(VAE, "Kingma and Welling 2014", "01_image_generation", hidden=(16,), dropout=0.1)
 def dense_vae(input_shape, latent_dim, likelihood="bernoulli", seed=None, **network):
     """A VAE with fully connected networks, for vectors and small images.
 
     By parts: `VAE(*networks.dense(input_shape, latent_dim))`
-    Paper: Kingma and Welling 2014
-    Tutorial: 01_image_generation
     """
     networks_ = networks.dense(input_shape, latent_dim, likelihood=likelihood, **network)
     return VAE(*networks_, likelihood=likelihood, seed=seed)
 
 
+@entry(VAE, "Kingma and Welling 2014", "01_image_generation", filters=(4,), batch_norm=True)
 def conv_vae(input_shape, latent_dim, likelihood="bernoulli", seed=None, **network):
     """A VAE with convolutional networks, for images of any size.
 
     By parts: `VAE(*networks.conv(input_shape, latent_dim))`
-    Paper: Kingma and Welling 2014
-    Tutorial: 01_image_generation
     """
     networks_ = networks.conv(input_shape, latent_dim, likelihood=likelihood, **network)
     return VAE(*networks_, likelihood=likelihood, seed=seed)
 
 
+@entry(VAE, "Higgins 2017", "02_tensorboard", hidden=(16,), beta=0.5)
 def beta_vae(input_shape, latent_dim, beta=4.0, likelihood="bernoulli", seed=None, **network):
     """A VAE whose KL term weighs beta: more than 1 for latents of one meaning each.
 
     By parts: `VAE(*networks.dense(input_shape, latent_dim), beta=4.0)`
-    Paper: Higgins 2017
-    Tutorial: 02_tensorboard
     """
     networks_ = networks.dense(input_shape, latent_dim, likelihood=likelihood, **network)
     return VAE(*networks_, likelihood=likelihood, beta=beta, seed=seed)
 
 
+@entry(
+    ConditionalVAE,
+    "Sohn 2015",
+    "03_conditional_generation",
+    hidden=(16,),
+    condition=10,
+    components=2,
+)
 def conditional_vae(
     input_shape, latent_dim, condition, components=10, likelihood="bernoulli", seed=None, **network
 ):
@@ -68,8 +102,6 @@ def conditional_vae(
 
     By parts: `ConditionalVAE(*networks.dense(input_shape, latent_dim, condition=condition),
         prior=priors.Mixture(latent_dim, components=10, condition=condition))`
-    Paper: Sohn 2015
-    Tutorial: 03_conditional_generation
     """
     networks_ = networks.dense(
         input_shape, latent_dim, likelihood=likelihood, condition=condition, **network

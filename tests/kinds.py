@@ -6,7 +6,6 @@ lines is missing from the contract of `BaseModel`.
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from keras_vae import VAE, Autoencoder, ConditionalVAE, networks, priors
@@ -112,9 +111,9 @@ class Ladder(VAE):
         q2 = Normal(*self.up(z1, training=training))
         z2 = self.sampling_top((q2.mean, q2.log_var), training=training)
         p1 = Normal(*self.down(z2, training=training))
-        divergence = ops.concatenate([kl_divergence(q1, p1), kl_divergence(q2, p2)], axis=-1)
-        ratio = p1.log_prob(z1) - q1.log_prob(z1) + p2.log_prob(z2) - q2.log_prob(z2)
-        return Draw(z1, divergence, ratio, above=(z2,))
+        ratio = p1.log_prob(z1) - q1.log_prob(z1)  # no closed form: z2, which p1 reads, is from z1
+        divergence = ops.concatenate([-ratio[:, None], kl_divergence(q2, p2)], axis=-1)
+        return Draw(z1, divergence, ratio + p2.log_prob(z2) - q2.log_prob(z2), above=(z2,))
 
     def lower(self, z, condition=None, training=False):
         p1 = Normal(*self.down(z, training=training))
@@ -122,6 +121,11 @@ class Ladder(VAE):
 
     def get_config(self):
         return {**super().get_config(), **serialized(up=self.up, down=self.down)}
+
+
+def each_class(function, y, classes):
+    """function(labels, all of one class) for each class: (batch, classes, ...)."""
+    return ops.stack([function(ops.full(ops.shape(y), c, "int32")) for c in range(classes)], axis=1)
 
 
 @registered
@@ -139,35 +143,32 @@ class SemiSupervised(ConditionalVAE):
     def classify(self, x, training=False):
         return ops.log_softmax(ops.cast(self.classifier(x, training=training), "float32"))
 
-    def posterior(self, x, condition=None, training=False):
+    def infer_condition(self, x, condition, training=False):
         best = ops.cast(ops.argmax(self.classify(x, training), axis=-1), "int32")
-        condition = ops.cast(condition, "int32")
-        return super().posterior(x, ops.where(condition < 0, best, condition), training)
-
-    def _each(self, function, y):
-        """function(class), (batch, ...), for each class: (batch, classes, ...); log p(y) joined."""
-        classes = range(self.signature.condition)
-        return ops.stack([function(ops.full(ops.shape(y), c, "int32")) for c in classes], axis=1)
+        return ops.where(condition < 0, best, ops.cast(condition, "int32"))
 
     def objective(self, x, y=None, training=False):
         x, _, y = self.signature.roles(x, y)
         log_q, bound = self.classify(x, training), super().objective
-        names = ("reconstruction_loss", "kl_loss")
-        terms = self._each(lambda c: ops.stack([bound(x, c, training)[n] for n in names], 1), y)
+
+        def two(c):
+            terms = bound(x, c, training)
+            return ops.stack([terms["reconstruction_loss"], terms["kl_loss"]], axis=1)
+
         known, given = ops.cast(y >= 0, "float32")[:, None], ops.one_hot(y, log_q.shape[1])
         weight = known * given + (1 - known) * ops.exp(log_q)  # q(y|x), (batch, classes)
-        reconstruction, kl = ops.unstack(ops.sum(weight[..., None] * terms, axis=1), 2, axis=1)
-        entropy = -ops.sum((1 - known) * ops.exp(log_q) * log_q, axis=1)
-        kl = kl + np.log(log_q.shape[1]) - entropy
-        wrong = -ops.sum(given * log_q, axis=1)
-        loss = reconstruction + self.beta * kl + wrong
-        return dict(zip(self.loss_names, (loss, reconstruction, kl, -reconstruction - kl, wrong)))
+        terms = ops.sum(weight[..., None] * each_class(two, y, log_q.shape[1]), axis=1)
+        of_label = np.log(log_q.shape[1]) + ops.sum((1 - known) * ops.exp(log_q) * log_q, axis=1)
+        rec, kl, wrong = terms[:, 0], terms[:, 1] + of_label, -ops.sum(given * log_q, axis=1)
+        terms = rec + self.beta * kl + wrong, rec, kl, -rec - kl, wrong
+        return dict(zip(self.loss_names, terms, strict=True))
 
     def log_weights(self, x, y=None, num_samples=1, training=False):
         x, _, y = self.signature.roles(x, y)
-        each = self._each(lambda c: super(SemiSupervised, self).log_weights(x, c, num_samples), y)
-        mask = (ops.one_hot(y, each.shape[1]) > 0) | (y < 0)[:, None]
-        return ops.logsumexp(ops.where(mask[..., None], each, -np.inf), 1) - np.log(each.shape[1])
+        weights, classes = super().log_weights, self.signature.condition
+        each = each_class(lambda c: weights(x, c, num_samples, training), y, classes)
+        mask = (ops.one_hot(y, classes) > 0) | (y < 0)[:, None]
+        return ops.logsumexp(ops.where(mask[..., None], each, -np.inf), 1) - np.log(classes)
 
     def get_config(self):
         return {**super().get_config(), **serialized(classifier=self.classifier)}
@@ -307,7 +308,7 @@ class VQ(Autoencoder):
 
 
 class PlanarFlow(Distribution):
-    """z = z0 + u tanh(w z0 + b), z0 normal (Rezende 2015, eq. 10): its density is known of draws."""
+    """z = z0 + u tanh(w z0 + b), z0 normal (Rezende 2015, eq. 10): densities of draws alone."""
 
     def __init__(self, base, u, w, b):
         self.base, self.u, self.w, self.b = base, u, w, b
@@ -350,7 +351,7 @@ def blocks():
     return keras.Model(x, encoder), keras.Model(z, keras.layers.Conv2DTranspose(1, 4, strides=4)(z))
 
 
-LENGTH, WORDS = 6, 12
+LENGTH, WORDS, CLASSES = 4, 10, 4
 
 
 def token_networks(teacher=False):
@@ -361,7 +362,7 @@ def token_networks(teacher=False):
     h = keras.layers.RepeatVector(LENGTH)(z)
     if teacher:
         h = keras.layers.Concatenate()([h, keras.layers.Embedding(WORDS, 8)(before)])
-    h = keras.layers.GRU(16, return_sequences=True)(h)
+    h = keras.layers.SimpleRNN(16, return_sequences=True, unroll=True)(h)
     return encoder, keras.Model([z, before] if teacher else z, keras.layers.Dense(WORDS)(h))
 
 
@@ -376,7 +377,7 @@ def with_holes(x):
 
 
 def few_labels(y):
-    return np.where(np.arange(len(y)) < 100, y, -1)
+    return np.where(np.arange(len(y)) < 100, y % CLASSES, -1)
 
 
 def ladder():
@@ -384,8 +385,8 @@ def ladder():
 
 
 def semi_supervised():
-    classifier = of_image([10], "classifier")
-    return SemiSupervised(*dense(condition=10), classifier, seed=1)
+    classifier = of_image([CLASSES], "classifier")
+    return SemiSupervised(*dense(condition=CLASSES), classifier, seed=1)
 
 
 def adversarial():

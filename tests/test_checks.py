@@ -47,7 +47,7 @@ def test_a_count_becomes_pythons_int(good):
 
 @pytest.mark.parametrize("bad", [0, -1, 2.0, "3", True, np.bool_(True), None, [3]])
 def test_what_is_no_count_gets_a_sentence(bad):
-    with pytest.raises(ValueError, match="n is .* expected an int"):
+    with pytest.raises(ValueError, match=r"n is .* expected an int"):
         checks.count(bad, "n")
 
 
@@ -58,7 +58,9 @@ def test_a_number_becomes_pythons_float(value, above):
 
 @pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf"), None, "a", True, [1.0, 2.0], 3])
 def test_what_is_no_number_of_the_range_gets_a_sentence(bad):
-    with pytest.raises(ValueError, match="rate is .*expected a number of at least 0 and at most 2"):
+    with pytest.raises(
+        ValueError, match=r"rate is .*expected a number of at least 0 and at most 2"
+    ):
         checks.number(bad, "rate", most=2)
     with pytest.raises(ValueError, match="expected a number above 0"):
         checks.number(0, "rate", above=True)

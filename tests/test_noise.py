@@ -182,7 +182,7 @@ def test_a_layers_stream_is_that_of_its_place_in_the_model(make_vae):
         with vae.noise_scope(seed=9):
             draws.append(vae.sampling((ZEROS, ZEROS)).numpy())
     np.testing.assert_array_equal(*draws)
-    by_hand = noise._FromCounter(9, "sampling").normal((300, 2))
+    by_hand = noise._FromCounter(noise.Scope(9), "sampling", draw=16).normal((300, 2))
     same(draws[0], by_hand)
 
 
@@ -331,5 +331,3 @@ def test_a_bad_seed_is_refused():
     for bad in (-1, 2**32, 1.5, "a"):
         with pytest.raises(ValueError, match="seed is"):
             Sampling(seed=bad)
-
-

@@ -43,7 +43,7 @@ def test_names_stand_beside_the_middle_of_rows_and_columns(images):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["x", "y", "z"]
     np.testing.assert_allclose(axes.get_yticks(), [1.5, 6.5, 11.5])
     np.testing.assert_allclose(axes.get_xticks(), [2, 8, 14])
-    with pytest.raises(ValueError, match="There are 4 row_names for 3 rows"):
+    with pytest.raises(ValueError, match="row_names has 4 names for 3 rows"):
         plotting.image_grid(images, 3, row_names="abcd")
 
 
@@ -112,6 +112,23 @@ def test_history_draws_training_and_validation():
     np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), [4, 3, 2])
 
 
+def test_history_labels_losses_in_nats_and_other_values_without_a_unit():
+    logs = {"beta": [0, 0.5, 1], "elbo": [-3, -2, -1], "kl_loss": [1, 2, 3]}
+    logs |= {f"val_{name}": logs[name] for name in ("elbo", "kl_loss")}
+    figure = plotting.history({**logs, "learning_rate": [1e-3] * 3})
+    labels = {axes.get_title(): axes.get_ylabel() for axes in figure.axes}
+    nats = dict.fromkeys(["elbo", "kl loss"], "nats per example")
+    assert labels == {"beta": "beta", "learning rate": "learning rate", **nats}
+    (legend,) = (axes.get_legend() for axes in figure.axes if axes.get_legend())
+    assert [text.get_text() for text in legend.get_texts()] == ["training", "validation"]
+
+
+def test_manifold_of_a_model_says_to_pass_its_method():
+    model = SimpleNamespace(decode=lambda z: z)
+    with pytest.raises(TypeError, match=r"is a SimpleNamespace; .* pass vae\.decode"):
+        plotting.manifold(model)
+
+
 def test_what_is_no_image_gets_a_sentence():
     with pytest.raises(ValueError, match="images have shape"):
         plotting.image_grid(np.zeros((3, 64)))
@@ -128,7 +145,7 @@ def test_the_prior_is_drawn_as_circles_of_one_and_two_deviations():
 
 def test_rows_of_unequal_length_are_refused():
     x = np.zeros((5, 8, 8, 1))
-    with pytest.raises(ValueError, match="they must be as many"):
+    with pytest.raises(ValueError, match="expected the same number"):
         plotting.reconstructions(x, {"few": x[:3]}, n=4)
 
 
@@ -165,7 +182,7 @@ def test_model_graph_reads_from_bottom_to_top():
     parts = ["input", "encoder", "loss", "backward"]
     assert sorted(parts, key=heights.get) == parts
     inside = ["x", "first", "mean", "log_var", "kl", "reconstruction"]
-    assert set(heights) == {*parts, *inside}  # "loss" inside of backward is one name with the part
+    assert set(heights) == {*parts, *inside}  # "loss" within backward has the name of the part
     assert heights["first"] < heights["mean"] == heights["log_var"] < heights["kl"]
     assert heights["kl"] == heights["reconstruction"]
     arrows = [text for text in axes.texts if not text.get_text()]

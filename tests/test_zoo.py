@@ -4,6 +4,7 @@ vae = zoo.conv_vae((28, 28, 1), latent_dim=16, filters=(32, 64))
 """
 
 import inspect
+import pathlib
 import re
 
 import keras
@@ -13,11 +14,12 @@ import pytest
 import keras_vae
 from keras_vae import zoo
 
+ROOT = pathlib.Path(__file__).parents[1]
 ARGUMENTS = {"input_shape": (8, 8, 1), "latent_dim": 3, "condition": 10}
 
 
 def make(name, **arguments):
-    function = getattr(zoo, name)
+    function = zoo.ENTRIES[name].make
     needed = {
         key: ARGUMENTS[key] for key in ARGUMENTS if key in inspect.signature(function).parameters
     }
@@ -29,17 +31,33 @@ def without_names(config):
     return re.sub(r"'name': '[a-z_]+?(_\d+)?'", "", str(config))
 
 
-@pytest.mark.parametrize("name", zoo.__all__)
+@pytest.mark.parametrize("name", zoo.ENTRIES)
 def test_what_the_docstring_says_by_parts_makes_the_same_model(name):
     text = " ".join(getattr(zoo, name).__doc__.split())
-    expression = re.search(r"By parts: `(.*)` Paper: \w.* \d{4} Tutorial: \d\d_", text)[1]
+    expression = re.search("By parts: `(.*)`", text)[1]
     by_parts = eval(expression, {**vars(keras_vae), **ARGUMENTS})
     model = make(name)
     assert without_names(model.get_config()) == without_names(by_parts.get_config())
     assert without_names(make(name, seed=3).get_config()) != without_names(model.get_config())
 
 
-@pytest.mark.parametrize("name", zoo.__all__)
+@pytest.mark.parametrize("name", zoo.ENTRIES)
+def test_an_entry_says_what_it_is(name):
+    entry = zoo.ENTRIES[name]
+    assert type(make(name)) is entry.model
+    assert entry.model.__name__ in zoo.__all__
+    assert re.fullmatch(r"\w.* \d{4}", entry.paper)
+    assert (ROOT / "tutorials" / f"{entry.tutorial}.py").exists()
+
+
+def test_every_class_has_an_entry_and_stands_at_the_top():
+    assert {entry.model.__name__ for entry in zoo.ENTRIES.values()} == set(zoo.__all__)
+    for name in zoo.__all__:
+        assert getattr(keras_vae, name) is getattr(zoo, name)
+        assert name in keras_vae.__all__
+
+
+@pytest.mark.parametrize("name", zoo.ENTRIES)
 def test_arguments_reach_networks_and_model(name):
     model = make(name, likelihood="gaussian", seed=3, batch_norm=True)
     kinds = {type(layer).__name__ for layer in model.encoder.layers}

@@ -4,16 +4,16 @@
 # ---
 
 # %% [markdown]
-# # 2 · A model on the bench: TensorBoard
+# # 2 · Watching a model: TensorBoard
 #
 # This lesson redoes the Thesis's two slides on TensorBoard: the graph of the model, whole and with
-# encoder and decoder enlarged, and the loss by epoch. It goes on to what else can be watched while
-# a VAE learns: pictures, the KL of each latent, the latent space, and settings compared.
+# encoder and decoder enlarged, and the loss by epoch. It then shows what else you can watch while a
+# VAE learns: pictures, the KL of each latent, the latent space, and a comparison of settings.
 #
 #     python tutorials/02_tensorboard.py                      # 1,797 digits, offline, half a minute
-#     python tutorials/02_tensorboard.py --dataset mnist      # the real thing, some minutes
+#     python tutorials/02_tensorboard.py --dataset mnist      # the full data, some minutes
 #
-# Figures, `metrics.json` and the folder `logs` for TensorBoard go to the folder `--output`.
+# The figures, `metrics.json` and the folder `logs` for TensorBoard go to the folder `--output`.
 
 # %%
 import argparse
@@ -25,9 +25,9 @@ import sys
 import keras
 import matplotlib.pyplot as plt
 
-from keras_vae import VAE, callbacks, datasets, metrics, networks, plotting
+from keras_vae import VAE, callbacks, datasets, metrics, networks, optimizers, plotting
 
-parser = argparse.ArgumentParser(description="A model on the bench: TensorBoard")
+parser = argparse.ArgumentParser(description="Watching a model: TensorBoard")
 loaders = {"digits": datasets.load_digits, "mnist": datasets.load_mnist}
 parser.add_argument("--dataset", choices=loaders, default="digits")
 parser.add_argument("--epochs", type=int, help="default: 40 on digits, 10 on MNIST")
@@ -43,7 +43,7 @@ arguments.output.mkdir(parents=True, exist_ok=True)
 
 
 def show(figure, name):
-    """Keep the figure as a PNG, and show it where there is a screen for it (a notebook)."""
+    """Save the figure as a PNG; in a notebook, show it too."""
     figure.savefig(arguments.output / f"{name}.png", dpi=120)
     if "ipykernel" in sys.modules:
         plt.show()
@@ -53,7 +53,7 @@ def show(figure, name):
 # %% [markdown]
 # ## The model
 #
-# The VAE of tutorial 01. What is minimised is written in the tab *Text* too:
+# The VAE of tutorial 01. TensorBoard shows its loss in the tab *Text*, too:
 #
 # $$\text{loss} = -\log p(x|z) + \beta\, KL(q(z|x) \| p(z)), \qquad z \sim q(z|x)$$
 
@@ -65,22 +65,23 @@ def make_vae(latent_dim, beta=1.0):
     hidden = (128,) if small else (400,)
     encoder, decoder = networks.dense(x_train.shape[1:], latent_dim, hidden=hidden)
     vae = VAE(encoder, decoder, beta=beta, seed=0)
-    vae.compile(optimizer="adam", steps_per_execution=16)
+    vae.compile(optimizers.Adam(), steps_per_execution=16)
     return vae
 
 
 vae = make_vae(latent_dim=2)
 
 # %% [markdown]
-# ## The graph, before anything is trained
+# ## The graph, before any training
 #
-# Keras 3 shows no graph for a model that brings its own training step; here it is, sorted. One
-# reads it from bottom to top: x goes into the encoder, which gives mean and log-variance of
-# $q(z|x)$; *sampling* draws z from it; the decoder makes of z what $p(x|z)$ needs. The loss has
-# two terms: *reconstruction* asks the decoder and x, *kl* asks the encoder alone. What follows is
-# learning: gradients flow *backward* through the same parts, *apply_gradients* moves the weights.
+# Keras 3 writes no graph for a model with its own training step. Here it is, sorted into parts.
+# Read it from bottom to top. x enters the encoder, which gives the mean and log-variance of
+# $q(z|x)$. *sampling* draws z, and the decoder turns z into the parameters of $p(x|z)$. The loss
+# has two terms: *reconstruction* needs the decoder and x, *kl* needs the encoder alone. Then comes
+# learning: gradients flow *backward* through the same parts, and *apply_gradients* updates the
+# weights.
 #
-# One thing is left out for the sake of the picture: `backward` also reads weights and activations
+# To keep the picture readable, the graph omits that `backward` also reads weights and activations
 # of the networks.
 
 # %%
@@ -91,16 +92,16 @@ generation = callbacks.tidy_graph(vae, "generation")
 show(plotting.model_graph(generation, title="generation: p(z) to p(x|z)"), "03_graph_generation")
 
 # %% [markdown]
-# ## Training, watched
+# ## Watching the training
 #
-# One callback and nothing else. Give each training a folder of its own, side by side: TensorBoard
-# then compares them. Three models: two latents; eight; and eight with a KL term of four times the
-# weight (a β-VAE), raised slowly over the first quarter of the training.
+# One callback is enough. Give each training a folder of its own, side by side, so that TensorBoard
+# compares them. We train three models: two latents; eight latents; and eight latents with four
+# times the weight on the KL term (a β-VAE), which rises over the first quarter of the training.
 
 
 # %%
 def train(vae, name, *more):
-    shutil.rmtree(logs / name, ignore_errors=True)  # of an earlier run
+    shutil.rmtree(logs / name, ignore_errors=True)  # logs of an earlier run
     board = callbacks.TensorBoard(logs / name, labels=y_test)
     return vae.fit(
         x_train,
@@ -122,15 +123,15 @@ histories = {
 # %% [markdown]
 # ## The loss by epoch
 #
-# The Thesis's other slide. In TensorBoard it is `epoch_loss` in *Time series*; β times the KL is in
-# it, so between models of different β compare `epoch_elbo`, the bound itself.
+# The Thesis's other slide. TensorBoard shows it as `epoch_loss` in *Time series*. The loss contains
+# β times the KL, so compare models of different β by `epoch_elbo`, the bound itself.
 
 # %%
 names = ["loss", "reconstruction_loss", "kl_loss", "elbo"]
 show(plotting.history(histories["latent2"], names, title="two latents"), "04_history")
 
 # %% [markdown]
-# ## What to open, and what to see
+# ## What to open and what to look for
 
 # %%
 print(f"""
@@ -138,27 +139,28 @@ Open it:        tensorboard --logdir {logs}
 In a notebook:  %load_ext tensorboard
                 %tensorboard --logdir {logs}
 
-Graphs        Run: latent2/train is one training step, latent2/views/inference and .../generation
-              what is used of it later. Double-click `encoder`, `decoder`, `loss` to look inside;
-              a click on a node shows its inputs, outputs and shapes. Colour by device: where there
-              is a GPU, it shows.
-Time series   epoch_loss and its terms, train beside validation; kl_by_latent: which latents carry
-              how much information; epoch_active_units: how many do; epoch_beta: the warm-up.
-Images        originals above reconstructions; draws from the prior; the manifold of two latents, or
-              what each of eight does. The slider goes through the training.
-Projector     the test images at their latents: colour by label, turn it, or take t-SNE.
-Histograms    the weights of each layer, and mean and log-variance of q(z|x): a latent that nobody
-Distributions   uses has means at 0 and log-variances at 0, as the prior.
-HParams       the three trainings in one table: settings beside final losses.
-Text          the summary of the model, and its loss as a formula.
+Graphs        The run latent2/train is one training step; latent2/views/inference and .../generation
+              are the parts used after training. Double-click `encoder`, `decoder` or `loss` to look
+              inside. Click a node to see its inputs, outputs and shapes. Colour by device shows
+              which parts run on a GPU.
+Time series   epoch_loss and its terms, for training and validation; kl_by_latent: how much
+              information each latent carries; epoch_active_units: how many latents carry some;
+              epoch_beta: the warm-up.
+Images        Originals above reconstructions; draws from the prior; the manifold of two latents, or
+              the effect of each of eight. The slider moves through the training.
+Projector     The test images at their latents: colour them by label, rotate them, or use t-SNE.
+Histograms    The weights of each layer, and the mean and log-variance of q(z|x). An unused latent
+Distributions   has means and log-variances at 0, as the prior has.
+HParams       The three trainings in one table, with their settings and final losses.
+Text          The summary of the model, and its loss as a formula.
 """)
 
 # %% [markdown]
 # ## In numbers
 #
-# With β = 4 the KL falls, and the bound, which knows no β, is worse: that is the price of a simpler
-# code. On the small digits it goes all the way: no latent is left, all draws are alike. This is
-# posterior collapse, and `kl_by_latent` shows when it happened.
+# With β = 4 the KL falls, and the bound, which does not contain β, gets worse: the price of a
+# simpler code. On the small digits no latent stays active, and all draws look alike. This is
+# posterior collapse; `kl_by_latent` shows when it happens.
 
 # %%
 found = {}

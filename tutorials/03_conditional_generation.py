@@ -7,13 +7,13 @@
 # # 3 · Characters on request: the conditional VAE
 #
 # This lesson redoes sections 4 and 5 of the Introduction: a conditional VAE that writes the
-# character one asks for, in a hand that six numbers set; whole sentences; and what β does to it.
+# requested character in a hand that six numbers determine; whole sentences; and the effect of β.
 #
 #     python tutorials/03_conditional_generation.py                # ten digits, offline, a minute
 #     python tutorials/03_conditional_generation.py --dataset emnist --text "HELLO 2026"
 #     python tutorials/03_conditional_generation.py --dataset mnist
 #
-# Figures and `metrics.json` go to the folder `--output`.
+# The figures and `metrics.json` go to the folder `--output`.
 
 # %%
 import argparse
@@ -28,7 +28,17 @@ import numpy as np
 from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsClassifier
 
-from keras_vae import VAE, ConditionalVAE, datasets, networks, plotting, pretrained, priors, results
+from keras_vae import (
+    VAE,
+    ConditionalVAE,
+    datasets,
+    networks,
+    optimizers,
+    plotting,
+    pretrained,
+    priors,
+    results,
+)
 from keras_vae.likelihoods import Gaussian
 
 DATASETS = {
@@ -56,10 +66,10 @@ DATASETS = {
 }
 parser = argparse.ArgumentParser(description="Characters on request: the conditional VAE")
 parser.add_argument("--dataset", choices=DATASETS, default="digits")
-parser.add_argument("--text", help="a sentence to write; of the digits, with emnist A to Z too")
+parser.add_argument("--text", help="a sentence to write: digits, with emnist A to Z too")
 parser.add_argument("--epochs", type=int, help="default: 60 on digits, 30 on mnist, 50 on emnist")
 parser.add_argument("--output", type=pathlib.Path, default="output/03_conditional_generation")
-parser.add_argument("--publish", action="store_true", help="renew what the repository keeps")
+parser.add_argument("--publish", action="store_true", help="update the published files")
 arguments = parser.parse_args([] if "ipykernel" in sys.modules else None)
 
 settings = DATASETS[arguments.dataset]
@@ -78,7 +88,7 @@ kept = pathlib.Path(__file__).parent / "figures"
 
 
 def show(figure, name):
-    """Keep the figure as a PNG, and show it where there is a screen for it (a notebook)."""
+    """Save the figure as a PNG; in a notebook, show it too."""
     figure.savefig(arguments.output / f"{name}.png", dpi=120)
     if arguments.publish and arguments.dataset == "emnist" and name == "03_sentence":
         figure.savefig(kept / f"{name}.png", dpi=60)
@@ -90,9 +100,8 @@ def show(figure, name):
 # %% [markdown]
 # ## The data
 #
-# Grey images in [0, 1] and the character that each shows: integers from 0, in the order of
-# `characters`. The Introduction joins MNIST and a data set of letters; EMNIST has both from the
-# same forms.
+# Grey images in [0, 1], and the character of each as an integer: its place in `characters`. The
+# Introduction combines MNIST with a data set of letters. EMNIST contains both, from the same forms.
 
 # %%
 (x_train, y_train), (x_test, y_test) = settings["load"]()
@@ -107,19 +116,19 @@ show(
 # %% [markdown]
 # ## The model: every distribution reads the condition
 #
-# A VAE cannot be asked for a two. We give encoder and decoder the class $c$ as a second input, and
-# the whole of the derivation stays as it is (Introduction, equation 8; its last $P(z, c)$ means
+# You cannot ask a VAE for a two. If encoder and decoder read the class $c$ as a second input, you
+# can, and the derivation stays the same (Introduction, equation 8; its last $P(z, c)$ means
 # $P(z|c)$):
 #
 # $$\log p(x|c) \ge E_{q(z|x,c)}[\log p(x|z, c)] - KL(q(z|x, c) \| p(z|c))$$
 #
-# What the class tells, $z$ need not; it is left with the hand: slant, width, boldness. Six numbers,
-# as in the Introduction. (There only the decoder reads the class, which an encoder that is built
-# without `condition=` gives too.) Dense networks for the digits; for the letters convolutions, as
-# the Introduction has them, with far fewer weights.
+# Since the class is known, $z$ need not encode it. It encodes the hand instead: slant, width,
+# boldness. We use six latents, as the Introduction does. (There, only the decoder reads the class;
+# an encoder built without `condition=` gives the same.) The networks are dense for the digits and
+# convolutional for the letters, as in the Introduction, with far fewer weights.
 #
-# The small digits get a Gaussian of fixed variance: a Bernoulli for each of 64 grey pixels lets $z$
-# say next to nothing, and one hand looks like the other.
+# For the small digits the likelihood is a Gaussian of fixed variance. With a Bernoulli on 64 grey
+# pixels, $z$ would carry almost no information, and all hands would look alike.
 
 
 # %%
@@ -129,9 +138,9 @@ def make_networks(condition):
 
 
 def train(model, *data, epochs=epochs):
-    """Adam, and a learning rate that falls from 0.002 to 0; the seconds that it took."""
+    """Train with Adam and a learning rate that falls from 0.002 to 0; returns the seconds."""
     rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * (len(x_train) // batch_size))
-    model.compile(keras.optimizers.Adam(rate), steps_per_execution=64)
+    model.compile(optimizers.Adam(rate), steps_per_execution=64)
     started = time.perf_counter()
     model.fit(*data, batch_size=batch_size, epochs=epochs, verbose=0)
     return time.perf_counter() - started
@@ -142,22 +151,23 @@ train_seconds = train(vae, x_train, y_train)
 print(f"trained in {train_seconds:.0f} s")
 
 # %% [markdown]
-# ## What the condition is worth
+# ## The value of the condition
 #
-# Beside it a VAE of the same size that is told no class. Of the nats that the conditional model
-# gains, some are the class itself, which it was told: at most log of the number of classes. We
-# separate them: summing over the classes, $p(x) = \sum_c p(c)\, p(x|c)$, gives a model of the
-# images alone, told nothing, from the same networks. (The first part is small where the model
-# explains some images far better as another class, an O as a 0: these count against it.)
+# For comparison we train a VAE of the same size without the class. The conditional model gains nats
+# in two ways. It is told the class, which is worth at most the log of the number of classes; and it
+# may fit better. To separate the two, we sum over the classes: $p(x) = \sum_c p(c)\, p(x|c)$ is a
+# model of the images alone, made of the same networks, that is not told the class. (The first part
+# is small if the model explains some images far better as another class, such as an O as a 0.)
 #
-# The conditional densities are a classifier too: the class under which the image is likeliest.
+# The conditional densities also make a classifier: choose the class under which the image is most
+# likely.
 
 # %%
 plain = VAE(*make_networks(condition=None), likelihood=likelihood, seed=0)
 train(plain, x_train)
 
 some, y_some = (a[: 10_000 // len(classes)] for a in (x_test, y_test))
-samples = 1000 // len(classes)  # under each of the classes
+samples = 1000 // len(classes)  # for each of the classes
 log_p_of_class = np.stack(
     [vae.log_likelihood(some, samples, seed=0, condition=np.full(len(some), c)) for c in classes],
     axis=1,
@@ -168,22 +178,21 @@ log_p_plain = plain.log_likelihood(some, samples, seed=0).mean()
 elbo = vae.elbo(x_test, seed=0, condition=y_test).mean()
 elbo_plain = plain.elbo(x_test, seed=0).mean()
 
-print(f"ELBO of the test images, in nats:      told the class {elbo:8.2f}, not {elbo_plain:8.2f}")
-print(
-    f"log p of {len(some)} of them ({samples} samples): told the class {log_p_given_c:8.2f}", end=""
-)
-print(f", summed over classes {log_p_summed:8.2f}, VAE without classes {log_p_plain:8.2f}")
-print(f"  gained {log_p_given_c - log_p_plain:.2f} nats: the class itself", end="")
+print(f"ELBO of the test images, in nats: with class {elbo:.2f}, without {elbo_plain:.2f}")
+print(f"log p of {len(some)} of them ({samples} samples): with class {log_p_given_c:.2f}, ", end="")
+print(f"summed over classes {log_p_summed:.2f}, VAE without classes {log_p_plain:.2f}")
+print(f"  gain {log_p_given_c - log_p_plain:.2f} nats: the class itself", end="")
 print(f" {log_p_given_c - log_p_summed:.2f} (at most {np.log(len(classes)):.2f})", end="")
 print(f", a better fit {log_p_summed - log_p_plain:.2f}")
 
 # %% [markdown]
-# ## A judge, and what it must not judge alone
+# ## A judge, and why it is not enough
 #
-# Whether a generated character is what was asked for, a classifier decides that has seen real
-# images only. To be accepted is easy: one good image of each class, always the same. So beside it
-# stands the variance of the generated images within their class, as a share of that of the model's
-# own reconstructions of test images: one image has none, as the mean image below.
+# A classifier that was trained on real images judges whether a generated character is the one
+# requested. This alone is easy to satisfy: draw the same good image of a class each time. So we
+# also report the variance of the generated images within their class, as a share of the variance
+# of the model's own reconstructions of test images. A single image has none, as the mean image
+# below shows.
 
 
 # %%
@@ -219,26 +228,26 @@ judge = make_judge()
 
 
 def accepted(images, wanted):
-    """How often the judge sees what was asked for."""
+    """The share of images that the judge reads as the requested character."""
     return np.mean(judge.predict(images, batch_size=1000, verbose=0).argmax(axis=1) == wanted)
 
 
 def variance(images, wanted):
-    """Variance of the pixels within a class, summed over pixels, the mean over classes."""
+    """Variance of each pixel within a class, summed over pixels, averaged over classes."""
     return np.mean([images[wanted == c].var(axis=0).sum() for c in classes])
 
 
-reconstructions = vae.predict(x_test, condition=y_test, batch_size=1000, verbose=0)
+reconstructions = vae.reconstruct(x_test, condition=y_test)
 
 # %% [markdown]
 # ## Three ways to draw z
 #
-# 1. From $p(z) = N(0, I)$, as the Introduction does.
-# 2. From what was learned: what the encoder makes of all images of a class adds up to a
-#    distribution that is not quite $N(0, I)$; where the prior draws and no image lies, the decoder
-#    has learned nothing. We fit a mixture of normals to the latents of each class.
-# 3. From a $p(z|c)$ that is learned with everything else: the mixture is the prior of the model,
-#    and its weights follow the bound.
+# 1. From $p(z) = N(0, I)$, as in the Introduction.
+# 2. From the latents of the data. Over all images of a class, the encoder's latents add up to a
+#    distribution that is not quite $N(0, I)$. Where the prior draws and no image lies, the decoder
+#    has learned nothing. So we fit a mixture of normals to the latents of each class.
+# 3. From a learned $p(z|c)$: the mixture is the prior of the model, and is trained with the rest by
+#    the bound.
 
 # %%
 mixture = priors.Mixture(latent_dim=6, components=components, condition=len(classes))
@@ -259,13 +268,13 @@ drawn = {
     ),
     "p(z|c) learned": learned.generate(len(wanted), seed=1, condition=wanted),
 }
-of_learned = learned.predict(x_test, condition=y_test, batch_size=1000, verbose=0)
+of_learned = learned.reconstruct(x_test, condition=y_test)
 print(f"{'':32}{'accepted':>10}{'variance':>10}")
 print(f"{'test images':32}{accepted(x_test, y_test):10.1%}")
 print(f"{'their reconstructions':32}{accepted(reconstructions, y_test):10.1%}{1:10.2f}")
 shares, accepts = {}, {}
 for name, images in drawn.items():
-    own = of_learned if "learned" in name else reconstructions  # of the model that drew
+    own = of_learned if "learned" in name else reconstructions  # by the same model
     accepts[name] = accepted(images, wanted)
     shares[name] = variance(images, wanted) / variance(own, y_test)
     print(f"{name:32}{accepts[name]:10.1%}{shares[name]:10.2f}")
@@ -273,7 +282,7 @@ for name, images in drawn.items():
 # %% [markdown]
 # ## A row for each character
 #
-# First what $N(0, I)$ gives, then the mixture: the same networks.
+# First drawn from $N(0, I)$, then from the mixture, with the same networks.
 
 # %%
 for name, title in (
@@ -287,18 +296,18 @@ for name, title in (
     show(figure, f"03_drawn_from_{'mixture' if 'mixture' in name else 'prior'}")
 
 # %% [markdown]
-# ## The hand held, the character varied
+# ## One hand, every character
 #
-# Each row is one $z$, decoded under every class. Since $p(z)$ is the same for all classes, a place
-# in the latent space means the same hand for all: the model with $p(z) = N(0, I)$ is the one for
-# this, not the one whose $p(z|c)$ was learned, which may keep each class somewhere else.
+# Each row decodes one $z$ under every class. If $p(z)$ is the same for all classes, a point in the
+# latent space means the same hand for each of them. So we use the model with $p(z) = N(0, I)$ here.
+# A learned $p(z|c)$ may put each class in another place.
 
 # %%
 hands = np.array(vae.prior().sample(seed=3, shape=(6, 6)))
 
 
 def written(z, wanted):
-    """Images of each of the characters `wanted`, in each of the hands z: (hands, wanted, ...)."""
+    """Images of the characters `wanted` in each of the hands z: (hands, wanted, ...)."""
     images = vae.decode(
         np.repeat(z, len(wanted), axis=0), condition=np.tile(np.asarray(wanted), len(z))
     )
@@ -311,10 +320,10 @@ figure = plotting.image_grid(
 show(figure, "03_one_hand_all_characters")
 
 # %% [markdown]
-# ## The character held, the hand varied: six sliders
+# ## One character, every hand: six sliders
 #
-# The Introduction's figure 4 [a] and [b]: the sliders x1 to x6 and, with the class at 19, versions
-# of J. Each row moves one latent from −2 to 2 and leaves the others at 0.
+# The Introduction's figure 4 [a] and [b] shows the sliders x1 to x6 and, with the class at 19,
+# versions of J. Here each row moves one latent from −2 to 2 and leaves the others at 0.
 
 # %%
 wanted_here = characters.index("J" if "J" in characters else "5")
@@ -326,18 +335,18 @@ images = vae.decode(sliders.reshape(-1, 6), condition=wanted_here)
 figure = plotting.image_grid(
     images,
     columns=len(steps),
-    title=f"{characters[wanted_here]}: one latent varied in each row",
+    title=f"{characters[wanted_here]}: each row varies one latent",
     row_names=[f"$x_{i + 1}$" for i in range(6)],
     column_names=[f"{step:g}" for step in steps],
 )
 show(figure, "03_sliders")
 
 # %% [markdown]
-# ## The hand of a written character, carried to all others
+# ## From one written character to all others
 #
-# The encoder reads the hand from a test image and its class; the decoder writes every other
-# character in it. Left the original. Slant and boldness carry over. Where no such hand ever wrote a
-# character, a wide 6's a 1, the decoder has to guess.
+# The encoder reads the hand from a test image (left) and its class. The decoder writes every other
+# character in this hand. Slant and boldness carry over. Some combinations never occur in the data,
+# such as a 1 in the hand of a wide 6; there the decoder has to guess.
 
 # %%
 sources = [
@@ -354,18 +363,18 @@ show(figure, "03_analogies")
 # %% [markdown]
 # ## A sentence on request
 #
-# The Introduction's figure 4 [c]: type a sentence, get it in handwriting. Here in three hands, each
-# read from a written character. For each letter we draw latents from its mixture, keep those that
-# the judge reads as that letter (EMNIST counts a small l among the L, a stroke that may be an I or
-# a 1), and of these take the one that is both likely and near the hand $h$: the largest
-# $\log p(z|c) - \frac12 |z - h|^2$.
+# The Introduction's figure 4 [c]: type a sentence and get it in handwriting. We write it in three
+# hands, each read from a written character. For each letter we draw latents from its mixture and
+# keep those that the judge reads as this letter. (EMNIST counts a small l as an L, and its stroke
+# may be an I or a 1.) Among these we choose the latent that is both likely and near the hand $h$:
+# the one with the largest $\log p(z|c) - \frac12 |z - h|^2$.
 
 # %%
 letters = [characters.find(letter) for letter in text]
 
 
 def sentence(hand):
-    """The text as one picture, in the hand z."""
+    """The text as one picture, in the given hand (a latent)."""
     images = []
     for i, letter in enumerate(letters):
         if letter < 0:
@@ -390,13 +399,13 @@ show(plotting.image_grid(lines, columns=1, title=text), "03_sentence")
 # %% [markdown]
 # ## A wrong condition
 #
-# Encoded and decoded under a class that it is not of, an image comes back as that class: the model
-# looks for the 7 that is nearest to this 3. How badly it does, $\log p(x|c)$ tells.
+# If an image is encoded and decoded under a wrong class, it comes back as that class: the model
+# looks for the 7 that is most similar to this 3. $\log p(x|c)$ shows how poor the match is.
 
 # %%
 few, asked = originals[:5], classes[:10]
-under = vae.predict(
-    np.repeat(x_test[few], len(asked), axis=0), condition=np.tile(asked, len(few)), verbose=0
+under = vae.reconstruct(
+    np.repeat(x_test[few], len(asked), axis=0), condition=np.tile(asked, len(few))
 ).reshape(len(few), len(asked), *x_test.shape[1:])
 rows = np.concatenate([x_test[few][:, np.newaxis], under], axis=1)
 figure = plotting.image_grid(
@@ -407,8 +416,8 @@ show(figure, "03_wrong_condition")
 # %% [markdown]
 # ## log p(x|c) as a classifier
 #
-# Nobody trained it to tell characters apart, only to explain each. Beside it the classical
-# baseline, five nearest neighbours, and the judge, which was trained for it.
+# The model was trained to explain each character, not to tell them apart. We compare it with the
+# classical baseline, five nearest neighbours, and with the judge, which was trained to classify.
 
 # %%
 flat_train, flat_some = x_train.reshape(len(x_train), -1), some.reshape(len(some), -1)
@@ -422,12 +431,12 @@ for name, share in right.items():
     print(f"{name:24}{share:8.1%}")
 
 # %% [markdown]
-# ## β: how much may z say?
+# ## β: how much may z encode?
 #
-# The Introduction's figures 5 and 6: one conditional model, dense and small, for seven β. A small β
-# lets $z$ say whatever helps the reconstruction, and $N(0, I)$ no longer describes it: what is
-# decoded from it is no character. A large one makes every latent costlier than what it tells: all
-# become $N(0, I)$ for every image, and each class has one picture left, its mean.
+# The Introduction's figures 5 and 6: a small, dense conditional model with seven values of β. With
+# a small β, $z$ encodes whatever helps the reconstruction. $N(0, I)$ then no longer describes the
+# latents, and draws from it decode to no character. With a large β, every latent costs more than it
+# gains. All become $N(0, I)$ for every image, and each class has a single picture left: its mean.
 
 # %%
 betas = [1e-3, 1e-2, 1e-1, 1, 10, 100, 1024]
@@ -451,7 +460,7 @@ names = [f"β = {beta:g}" for beta in betas]
 show(plotting.image_grid(np.concatenate(pictures), len(shown), row_names=names), "03_beta_images")
 
 figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
-axes.plot(betas, np.maximum(spread, 1e-5), marker="o")  # what is below is drawn at the edge
+axes.plot(betas, np.maximum(spread, 1e-5), marker="o")  # smaller values are drawn at the edge
 axes.set(xscale="log", yscale="log", xlabel="β")
 axes.set_ylabel("variance of each latent's mean")
 axes.axhline(1, color="black", linestyle=":")
@@ -459,10 +468,10 @@ axes.grid(alpha=0.3)
 show(figure, "03_beta_variance")
 
 # %% [markdown]
-# ## To keep
+# ## Saving the model with its mixture
 #
-# The mixture as the prior of the model: it then draws from it by default, its bound is the better
-# one (each image costs fewer nats under the prior that fits), and one file holds both.
+# We make the mixture the prior of the model. The model then draws from it by default. Its bound
+# improves, since each image costs fewer nats under a prior that fits. One file holds both.
 
 # %%
 best = ConditionalVAE(
@@ -531,10 +540,11 @@ if arguments.publish and arguments.dataset == "emnist":
 print(f"figures, metrics.json and the model are in {arguments.output}")
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - A condition is one more input of encoder and decoder; the bound is one of log p(x|c).
-# - What the encoder makes of the data is not the prior. Fit what you draw from to it, or learn it.
-# - A judge alone can be pleased with one picture for each class: count the variance too.
-# - For one hand in all characters the prior must not know the character; for draws that look like
-#   data it had better.
+# - A condition is one more input of encoder and decoder. The bound is then a bound of log p(x|c).
+# - The latents of the data are not distributed as the prior. Draw from a distribution fitted to
+#   them, or learn the prior.
+# - One picture per class can satisfy a judge. Measure the variance too.
+# - To write all characters in one hand, the prior must not depend on the character. To make draws
+#   look like data, it should.

@@ -6,14 +6,14 @@
 # %% [markdown]
 # # 4 · Denoising
 #
-# This lesson redoes the denoising autoencoder of the Course, in its nine parts and their order, and
-# section 4.2 of the Report, which feeds noisy digits to a VAE that has seen clean ones. Both show
-# pictures; here every way is measured, beside the classical ones.
+# This lesson redoes the denoising autoencoder of the Course, in its nine parts and their order. It
+# also redoes section 4.2 of the Report, which feeds noisy digits to a VAE that was trained on clean
+# ones. Both show pictures. Here we measure every method and compare it with the classical ones.
 #
 #     python tutorials/04_denoising.py                   # 8 x 8 digits, offline, a minute
 #     python tutorials/04_denoising.py --dataset mnist   # the figures of the README
 #
-# Figures and `metrics.json` go to the folder `--output`.
+# The figures and `metrics.json` go to the folder `--output`.
 #
 # ## Part 1: importing libraries and modules
 
@@ -30,7 +30,17 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 
-from keras_vae import VAE, Autoencoder, batching, datasets, metrics, networks, plotting, results
+from keras_vae import (
+    VAE,
+    Autoencoder,
+    batching,
+    datasets,
+    metrics,
+    networks,
+    optimizers,
+    plotting,
+    results,
+)
 from keras_vae.tasks import denoising
 from keras_vae.tasks.denoising import Gaussian, Masking, SaltAndPepper, Speckle
 
@@ -48,11 +58,11 @@ DATASETS = {
         **{"latent_dim": 32, "hidden": (512, 512)},
     },
 }
-parser = argparse.ArgumentParser(description="Denoising, beside the classical ways")
+parser = argparse.ArgumentParser(description="Denoising, and the classical methods")
 parser.add_argument("--dataset", choices=DATASETS, default="digits")
 parser.add_argument("--epochs", type=int, help="default: 40, VAEs 60; on mnist 8 and 10")
 parser.add_argument("--output", type=pathlib.Path, default="output/04_denoising")
-parser.add_argument("--publish", action="store_true", help="renew what the repository keeps")
+parser.add_argument("--publish", action="store_true", help="update the published files")
 arguments = parser.parse_args([] if "ipykernel" in sys.modules else None)
 
 settings = DATASETS[arguments.dataset]
@@ -66,7 +76,7 @@ kept = pathlib.Path(__file__).parent / "figures"
 
 
 def show(figure, name):
-    """Keep the figure as a PNG, and show it where there is a screen for it (a notebook)."""
+    """Save the figure as a PNG; in a notebook, show it too."""
     figure.savefig(arguments.output / f"{name}.png", dpi=120)
     if arguments.publish and arguments.dataset == "mnist" and name == "04_ways":
         figure.savefig(kept / f"{name}.png", dpi=60)
@@ -78,21 +88,22 @@ def show(figure, name):
 # %% [markdown]
 # ## Parts 2 and 3: loading and preprocessing the data set
 #
-# Grey images in [0, 1], shape `(n, height, width, 1)`. The last of the training images are put
-# aside: early stopping watches them.
+# Grey images in [0, 1], of shape `(n, height, width, 1)`. The last training images are kept for
+# validation; early stopping watches them.
 
 # %%
 (x_train, y_train), (x_test, y_test) = settings["load"]()
-aside = len(x_train) // 20
-x_train, x_val, y_train = x_train[:-aside], x_train[-aside:], y_train[:-aside]
-print(f"{len(x_train)} images to train on, {len(x_val)} to watch, {len(x_test)} to test")
+kept_back = len(x_train) // 20
+x_train, x_val, y_train = x_train[:-kept_back], x_train[-kept_back:], y_train[:-kept_back]
+print(f"{len(x_train)} images to train on, {len(x_val)} to validate, {len(x_test)} to test")
 
 # %% [markdown]
 # ## Part 4: adding random noise to the training set
 #
-# $\tilde x = x + 0.5\, \varepsilon$, $\varepsilon \sim N(0, I)$, and nothing is cut off. The Course
-# adds it once, and the network can learn that noise by heart. As a map of a `tf.data.Dataset` it is
-# drawn anew in every epoch. What is validated on keeps its noise, so that epochs can be compared.
+# $\tilde x = x + 0.5\, \varepsilon$ with $\varepsilon \sim N(0, I)$, without clipping. The Course
+# adds the noise once, so the network can memorise it. We add it in a map of a `tf.data.Dataset`,
+# which draws it anew in every epoch. The validation images keep their noise, so that epochs can be
+# compared.
 
 # %%
 noise = Gaussian(0.5)
@@ -108,9 +119,10 @@ show(plotting.reconstructions(x_test, {"with noise": noisy_test.clip(0, 1)}), "0
 # %% [markdown]
 # ## Part 5: creating the autoencoder model
 #
-# Convolutions with a stride down to a quarter of the size, two residual blocks (He 2016), and the
-# way back. Any pair of Keras networks makes an `Autoencoder`: x to the code, the code to logits.
-# The code is no smaller than the image; it is the noise that keeps the network from copying it.
+# Strided convolutions reduce the image to a quarter of its size; two residual blocks follow (He
+# 2016); the decoder mirrors them. Any pair of Keras networks makes an `Autoencoder`: one maps x to
+# the code, the other maps the code to logits. The code is no smaller than the image. It is the
+# noise that keeps the network from copying its input.
 
 
 # %%
@@ -150,22 +162,23 @@ autoencoder = make_autoencoder()
 # %% [markdown]
 # ## Part 6: compiling the autoencoder model
 #
-# Binary cross-entropy is the loss of a Bernoulli likelihood, the default. Adam, and a learning rate
-# that falls to 0.
+# Binary cross-entropy is the loss of a Bernoulli likelihood, the default. We use Adam with a
+# learning rate that falls to 0.
 
 
 # %%
-def falling(rate, examples, epochs, batch_size):
+def decaying_adam(rate, examples, epochs, batch_size):
     steps = epochs * math.ceil(examples / batch_size)
-    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
+    return optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
 
 
-autoencoder.compile(falling(3e-3, len(x_train), epochs, batch_size), steps_per_execution=16)
+autoencoder.compile(decaying_adam(3e-3, len(x_train), epochs, batch_size), steps_per_execution=16)
 
 # %% [markdown]
 # ## Part 7: adding early stopping
 #
-# Three epochs without a gain on the images put aside, and the best weights come back.
+# Training stops after three epochs without improvement on the validation images, and the best
+# weights are restored.
 
 # %%
 early_stopping = keras.callbacks.EarlyStopping(
@@ -175,7 +188,7 @@ early_stopping = keras.callbacks.EarlyStopping(
 # %% [markdown]
 # ## Part 8: training the autoencoder
 #
-# y is the target: `fit` takes (noisy, clean).
+# y is the target: `fit` receives pairs (noisy, clean).
 
 # %%
 started = time.perf_counter()
@@ -194,7 +207,7 @@ show(plotting.history(history, ["loss"]), "04_history")
 # ## Part 9: denoising test images and displaying results
 
 # %%
-denoised = autoencoder.predict(noisy_test, batch_size=1000, verbose=0)
+denoised = autoencoder.reconstruct(noisy_test)
 rows = {"with noise": noisy_test.clip(0, 1), "denoised": denoised}
 show(plotting.reconstructions(x_test, rows), "04_denoised")
 print(
@@ -202,16 +215,16 @@ print(
 )
 
 # %% [markdown]
-# ## The same for a VAE
+# ## The same with a VAE
 #
-# Trained on (noisy, clean), its encoder gives $q(z|\tilde x)$: what the drawing may be, given what
-# can be seen. And a VAE that has seen clean images only, which is what the Report has.
+# If a VAE is trained on (noisy, clean), its encoder gives $q(z|\tilde x)$: what the drawing may be,
+# given what can be seen. We also train a VAE on clean images only, as the Report does.
 
 
 # %%
 def train_vae(data, examples):
     vae = VAE(*networks.dense(x_train.shape[1:], latent_dim, hidden=hidden), seed=0)
-    adam = falling(2e-3, examples, vae_epochs, vae_batch_size)
+    adam = decaying_adam(2e-3, examples, vae_epochs, vae_batch_size)
     vae.compile(adam, steps_per_execution=16)
     vae.fit(data, epochs=vae_epochs, verbose=0)
     return vae
@@ -221,35 +234,36 @@ noisy_vae = train_vae(noisy_and_clean(x_train, vae_batch_size), len(x_train))
 clean_vae = train_vae(batching.batches(x_train, vae_batch_size, seed=0), len(x_train))
 
 # %% [markdown]
-# ## A VAE that never saw noise: encode and decode, or infer
+# ## A VAE that never saw noise: one pass, or inference
 #
-# The Report encodes the noisy image and decodes. The encoder never saw such an image, and takes the
-# noise for a part of the drawing. But the model knows what drawings look like, and we know what the
-# noise is: the $z$ that explains the noisy image best has the largest
+# The Report encodes the noisy image and decodes it. The encoder never saw such an image, and takes
+# the noise for a part of the drawing. But the model knows what drawings look like, and we know the
+# noise. The $z$ that explains the noisy image best has the largest
 #
 # $$\log p(\tilde x, z) = \log p(\tilde x|z) + \log p(z)$$
 #
-# where $p(\tilde x|z)$ is the noise around what z decodes to. `Inference` climbs there from where
-# the encoder points, each image by itself. Another noise is another likelihood, and no training.
+# where $p(\tilde x|z)$ is the distribution of the noise around the decoded z. `Inference` starts at
+# the encoder's mean and climbs to this maximum, for each image separately. Another noise needs
+# another likelihood, but no training.
 #
-# Beside them what is older than networks: the Wiener filter, which is the best linear way and needs
-# the covariance of all pixels; the projection on principal components; the median of each pixel's
-# neighbours; non-local means, where scikit-image is installed.
+# We compare with methods that are older than networks: the Wiener filter, which is the best linear
+# filter and needs the covariance of all pixels; the projection on principal components; the median
+# of each pixel's neighbours; and non-local means, if scikit-image is installed.
 
 
 # %%
-def ways_for(noise):
-    """Each way by its name, fitted where it has to be."""
-    ways = {
+def denoisers_for(noise):
+    """The denoisers by name, fitted to the training set."""
+    denoisers = {
         "one_pass": denoising.OnePass(clean_vae),
         "inference": denoising.Inference(clean_vae, noise),
         "wiener": denoising.Wiener(noise),
-        "pca": denoising.PCA(noise),
+        "pca": denoising.PrincipalComponents(noise),
         "median": denoising.Median(noise),
     }
     if importlib.util.find_spec("skimage"):
-        ways["non_local_means"] = denoising.NonLocalMeans(noise)
-    return {name: way.fit(x_train) for name, way in ways.items()}
+        denoisers["non_local_means"] = denoising.NonLocalMeans(noise)
+    return {name: denoiser.fit(x_train) for name, denoiser in denoisers.items()}
 
 
 trained_with_noise = {
@@ -258,11 +272,11 @@ trained_with_noise = {
 }
 NAMES = {
     "noisy": "the noisy image",
-    "cut": "the noisy image, cut to [0, 1]",
+    "cut": "the noisy image, clipped to [0, 1]",
     "autoencoder": "autoencoder, trained with this noise at 0.5",
     "vae": "VAE, trained with this noise at 0.5",
-    "inference": "VAE, trained clean: inference",
-    "one_pass": "VAE, trained clean: one pass",
+    "inference": "VAE, trained on clean images: inference",
+    "one_pass": "VAE, trained on clean images: one pass",
     "wiener": "Wiener filter",
     "pca": "principal components",
     "non_local_means": "non-local means",
@@ -271,11 +285,11 @@ NAMES = {
 found = {}
 
 
-def measure(noise, images, key, ways):
-    """PSNR and SSIM of each way; what each gives for the first images."""
+def measure(noise, images, key, denoisers):
+    """Keep PSNR and SSIM of each denoiser in `found`; returns their outputs."""
     noisy = noise(images, seed=2)
     outputs = {"noisy": noisy, "cut": noisy.clip(0, 1)}
-    outputs |= {name: way.transform(noisy) for name, way in ways.items()}
+    outputs |= {name: denoiser.transform(noisy) for name, denoiser in denoisers.items()}
     for name, output in outputs.items():
         found[f"psnr_{name}_{key}"] = metrics.psnr(images, output)
         found[f"ssim_{name}_{key}"] = metrics.ssim(images, output)
@@ -283,7 +297,7 @@ def measure(noise, images, key, ways):
 
 
 def table(keys, title):
-    """A mark where cutting the noisy image off would have served better."""
+    """Print PSNR and SSIM; a mark shows where clipping the noisy image gives a better PSNR."""
     print(f"\n{title:44}" + "".join(f"{key:>16}" for key in keys))
     for name in (name for name in NAMES if f"psnr_{name}_{keys[0]}" in found):
         line = f"{NAMES[name]:44}"
@@ -295,38 +309,39 @@ def table(keys, title):
 
 
 # %% [markdown]
-# PSNR is $-10 \log_{10}$ of the mean squared error, in dB, the mean over the images; 3 dB are half
-# the error. SSIM compares the local structure, 1 is equality. Every output is cut to [0, 1] before
-# it is measured. The noisy image as it is has the PSNR that its σ says; to cut it is a way too,
-# which costs nothing, and a gain is what comes on top of that.
+# PSNR is $-10 \log_{10}$ of the mean squared error, in dB, averaged over the images; 3 dB more mean
+# half the error. SSIM compares the local structure; 1 means equality. Every output is clipped to
+# [0, 1] before it is measured. The PSNR of the noisy image follows from its σ. Clipping the noisy
+# image costs nothing, so a method is useful only if it does better.
 
 # %%
-outputs = measure(noise, x_test, "0.5", ways_for(noise) | trained_with_noise)
+outputs = measure(noise, x_test, "0.5", denoisers_for(noise) | trained_with_noise)
 table(["0.5"], f"Gaussian noise, all {len(x_test)} test images")
 rows = {NAMES[name]: outputs[name] for name in NAMES if name in outputs and name != "noisy"}
 show(plotting.reconstructions(x_test, rows), "04_ways")
 
 # %% [markdown]
-# The VAE that was trained with noise stays behind the autoencoder that saw the same pairs, and
-# behind the Wiener filter: its code is small, and its KL term charges for every nat that the
-# encoder would like to tell. What it has instead, below, is a distribution.
+# The VAE that was trained with noise is worse than the autoencoder that saw the same pairs, and
+# worse than the Wiener filter. Its code is small, and its KL term charges for every nat that the
+# encoder transmits. In return it gives a distribution, which we use below.
 #
-# ## Other levels
+# ## Other levels of noise
 #
-# The two that were trained with noise know one level, 0.5. An exclamation mark: a PSNR below that
-# of the noisy image, cut. That happens where there is little noise: a code of few numbers cannot
-# hold all of an image, and what it loses is then more than the noise; a median rounds small strokes
-# off. The Wiener filter leaves a clean image as it is.
+# The two models that were trained with noise know one level, 0.5. An exclamation mark means a PSNR
+# below the clipped noisy image's. This happens where there is little noise: a small code cannot
+# hold a whole image, and its error then exceeds the noise. A median rounds off thin strokes. The
+# Wiener filter leaves a clean image as it is.
 
 # %%
 levels = [0.1, 0.25, 0.5, 0.75, 1.0]
 some = x_test[:1000]
 for level in levels:
     if level != noise.level:
-        measure(Gaussian(level), some, str(level), ways_for(Gaussian(level)) | trained_with_noise)
+        denoisers = denoisers_for(Gaussian(level)) | trained_with_noise
+        measure(Gaussian(level), some, str(level), denoisers)
 table(
     [str(level) for level in levels],
-    f"Gaussian noise (0.5: {len(x_test)} images, else {len(some)})",
+    f"Gaussian noise (0.5: {len(x_test)} images, others: {len(some)})",
 )
 
 figure, axes = plt.subplots(figsize=(9.6, 4.2), layout="constrained")
@@ -345,12 +360,12 @@ show(figure, "04_levels")
 # %% [markdown]
 # ## Other noise
 #
-# Salt and pepper: half of the pixels black or white. The mean of its neighbours tells little about
-# a pixel; that half of the pixels are as they were, a likelihood can say. The same VAE, which has
-# seen no noise of any kind, serves for each. Masking is what neighbours cannot mend, and the mark
-# says so: where half of a stroke is paper, a median takes the stroke for the speck. Speckle leaves
-# the paper white, so that one sees where the strokes are: nearly all of the image is there, little
-# is to be gained, and a linear filter is hard to beat.
+# Salt and pepper turns half of the pixels black or white. The mean of its neighbours then says
+# little about a pixel, but a likelihood can express that half of the pixels are unchanged. The same
+# VAE, which never saw noise, serves for every kind. Masking defeats methods that look at
+# neighbours, as the marks show: where half of a stroke is missing, a median removes the rest of it.
+# Speckle leaves the background unchanged, so the strokes remain visible. Nearly all of the image is
+# there, little can be gained, and a linear filter is hard to beat.
 
 # %%
 others = {
@@ -362,8 +377,8 @@ others = {
 pictures = {}
 for key, other in others.items():
     images = x_test if "salt" in key else some
-    pictures[key] = measure(other, images, key, ways_for(other))
-table(list(others), f"Salt and pepper: {len(x_test)} images, else {len(some)}")
+    pictures[key] = measure(other, images, key, denoisers_for(other))
+table(list(others), f"Salt and pepper: {len(x_test)} images, others: {len(some)}")
 rows = {}
 for key, given in pictures.items():
     rows[key.replace("_", " ")] = given["cut"]
@@ -373,36 +388,37 @@ show(plotting.reconstructions(x_test, rows), "04_other_noise")
 # %% [markdown]
 # ## Extreme noise
 #
-# The Report finds that its VAE fails "when the noise was extreme", and so does everything. At σ = 2
-# hardly anything of the image is left to be seen. The Wiener filter falls back to the mean image.
-# The encoder, which never saw such input, points anywhere. On MNIST inference still gives a clean
-# digit, and often a wrong one: many drawings explain the noise about as well, and it shows one of
-# them without a word of doubt. (Of the small digits it gives a blur: there the prior wins.)
+# The Report finds that its VAE fails "when the noise was extreme". So does every method. At σ = 2
+# hardly anything of the image is visible. The Wiener filter falls back to the mean image. The
+# encoder never saw such input, and its output is arbitrary. On MNIST, inference still gives a clean
+# digit, but often a wrong one: many drawings explain the noisy image about equally well, and it
+# shows one of them as if it were certain. (On the small digits the prior dominates, and inference
+# gives a blur.)
 
 # %%
 extreme = Gaussian(2.0)
-outputs = measure(extreme, some, "2.0", ways_for(extreme))
+outputs = measure(extreme, some, "2.0", denoisers_for(extreme))
 table(["2.0"], f"Gaussian noise, {len(some)} images")
 rows = {NAMES[name]: outputs[name] for name in ("cut", "one_pass", "inference", "wiener")}
 show(plotting.reconstructions(some, rows), "04_extreme")
 
 # %% [markdown]
-# ## A kind of digit that was not trained
+# ## A digit that was not in the training set
 #
 # "Perfect only for digits that we have trained", says the Report. A VAE that never saw a 9 explains
-# one by the nearest digit it knows. The Wiener filter has no such opinion.
+# it by the most similar digit that it knows. The Wiener filter has no such bias.
 
 # %%
 nines, without = x_test[y_test == 9][:1000], y_train != 9
 unaware = train_vae(batching.batches(x_train[without], vae_batch_size, seed=0), without.sum())
 noisy_nines = noise(nines, seed=2)
 rows = {"with noise": noisy_nines.clip(0, 1)}
-for name, key, way in (
+for name, key, denoiser in (
     ("trained on all digits", "all", denoising.Inference(clean_vae, noise)),
     ("trained on 0 to 8", "0_to_8", denoising.Inference(unaware, noise)),
     ("Wiener, fitted to 0 to 8", "wiener_0_to_8", denoising.Wiener(noise).fit(x_train[without])),
 ):
-    rows[name] = way.transform(noisy_nines)
+    rows[name] = denoiser.transform(noisy_nines)
     found[f"psnr_nines_{key}"] = metrics.psnr(nines, rows[name])
     print(f"noisy nines, {name}: {found[f'psnr_nines_{key}']:.2f} dB")
 show(plotting.reconstructions(nines, rows), "04_not_trained")
@@ -410,18 +426,18 @@ show(plotting.reconstructions(nines, rows), "04_not_trained")
 # %% [markdown]
 # ## Several answers
 #
-# Where the noisy image leaves it open what was drawn, one answer is not enough. The VAE that was
-# trained with noise gives a distribution, $q(z|\tilde x)$: each draw, decoded, is a drawing that
-# may have been. Here the images whose draws differ most. (An autoencoder gives their mean.)
+# If a noisy image has several explanations, one answer is not enough. The VAE that was trained with
+# noise gives a distribution, $q(z|\tilde x)$: each draw decodes to one possible drawing. We show
+# the images whose draws differ most. (An autoencoder gives the mean of the possible drawings.)
 
 # %%
 draws = np.stack(
     [noisy_vae.decode(noisy_vae.encode(noisy_test[:1000], sample=True, seed=i)) for i in range(8)]
 )
-open_to_doubt = np.argsort(draws.var(axis=0).sum(axis=(1, 2, 3)))[::-1][:10]
-rows = {"with noise": noisy_test[open_to_doubt].clip(0, 1)}
-rows |= {f"draw {i + 1}": draws[i, open_to_doubt] for i in range(5)}
-show(plotting.reconstructions(x_test[open_to_doubt], rows), "04_draws")
+ambiguous = np.argsort(draws.var(axis=0).sum(axis=(1, 2, 3)))[::-1][:10]
+rows = {"with noise": noisy_test[ambiguous].clip(0, 1)}
+rows |= {f"draw {i + 1}": draws[i, ambiguous] for i in range(5)}
+show(plotting.reconstructions(x_test[ambiguous], rows), "04_draws")
 
 # %%
 found |= {"train_seconds": train_seconds, "trained_epochs": len(history.history["loss"])}
@@ -437,10 +453,11 @@ if arguments.publish:
 print(f"figures and metrics.json are in {arguments.output}")
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - Trained on (noisy, clean), a network learns the mean of all images that may be behind a noisy
-#   one: nothing has less squared error. It knows that noise, at that level.
-# - A VAE trained on clean images knows no noise, and serves for all: the likelihood of the noise is
-#   put in its place. One pass through its encoder is not inference.
-# - The Wiener filter is a line of linear algebra, and better than a network that is used wrongly.
+# - A network that is trained on (noisy, clean) learns the mean of all images that may lie behind a
+#   noisy one. No other output has a smaller squared error. It handles only the noise and the level
+#   that it was trained for.
+# - A VAE that is trained on clean images handles every noise whose likelihood we can write down.
+#   One pass through its encoder is not inference.
+# - The Wiener filter is one line of linear algebra, and better than a network that is used wrongly.

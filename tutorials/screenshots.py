@@ -1,9 +1,10 @@
-"""The screenshots of TensorBoard in the README, from the logs of tutorial 02.
+"""Make the README's screenshots of TensorBoard from the logs of tutorial 02.
 
     python tutorials/02_tensorboard.py
     python tutorials/screenshots.py                  # needs chromium, and pip install ".[browser]"
 
-A TensorBoard on a free port of the loopback address, and a headless Chromium that looks at it.
+The script starts TensorBoard on a free port of the loopback address and opens it in a headless
+Chromium.
 """
 
 import argparse
@@ -40,7 +41,7 @@ _PARTS = """() => {
 
 @contextlib.contextmanager
 def tensorboard(logs, *flags, path="", seconds=90):
-    """A TensorBoard of that folder while the context lasts; gives its address."""
+    """Run TensorBoard on a folder of logs for the length of the context; yields its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -66,7 +67,7 @@ def tensorboard(logs, *flags, path="", seconds=90):
 
 @contextlib.contextmanager
 def browser(width=1500, height=1000):
-    """A page of a headless Chromium, and the list of the addresses that it asks for."""
+    """Yield a page of a headless Chromium and the list of addresses that it requests."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as profile:
@@ -85,7 +86,7 @@ def browser(width=1500, height=1000):
 
 
 def open_graph(page, url, run, node):
-    """Draw the graph of a run, and wait until `node` is there."""
+    """Draw the graph of a run, and wait until `node` has appeared."""
     page.goto("about:blank")
     page.goto(f"{url}/#graphs")
     page.locator("g.node").first.wait_for(timeout=60_000)
@@ -107,7 +108,7 @@ def expand(page, *nodes):
 
 
 def drawn(page):
-    """{name: group} of the nodes on the page; the main graph is `core`, set aside is `extract`."""
+    """{name: group} of the nodes on the page: `core` in the main graph, `extract` beside it."""
     return page.evaluate(_PARTS)
 
 
@@ -119,9 +120,8 @@ def main():
 
     with tensorboard(arguments.logs) as url, browser(1500, 1150) as (page, _):
 
-        def shot(
-            name, left=0, width=1500
-        ):  # from a left edge: what stands there is not of interest
+        def shot(name, left=0, width=1500):
+            """Keep the part of the page to the right of `left`, where the panels end."""
             top = 65 if left else 0
             clip = {"x": left, "y": top, "width": width, "height": 1150 - top}
             page.screenshot(path=arguments.output / f"02_{name}.png", clip=clip)

@@ -1,4 +1,4 @@
-"""What acts on a running fit. `TensorBoard` is loaded on first use: it needs tensorboard."""
+"""Callbacks for `fit`: schedules, and TensorBoard, which is imported on first use."""
 
 import importlib
 
@@ -6,11 +6,10 @@ from keras_vae.callbacks.kl_warmup import KLWarmup
 
 __all__ = ["KLWarmup", "TensorBoard", "tidy_graph"]
 
-_ON_FIRST_USE = {"TensorBoard": "tensorboard", "tidy_graph": "graphs"}
+_OF_TENSORBOARD = ("TensorBoard", "tidy_graph")
 
 
 def __getattr__(name):
-    if name in _ON_FIRST_USE:
-        module = importlib.import_module(f"{__name__}.{_ON_FIRST_USE[name]}")
-        return getattr(module, name)
+    if name in _OF_TENSORBOARD:
+        return getattr(importlib.import_module(f"{__name__}.tensorboard"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,25 +13,24 @@ from keras_vae import checks, likelihoods, noise, optimizers
 from keras_vae.distributions import Distribution
 from keras_vae.models.inference import Inference
 from keras_vae.models.serialization import Serialization, places
-from keras_vae.models.signature import Signature, reads_one_input
+from keras_vae.models.signature import Signature
 from keras_vae.models.training import Training
+from keras_vae.networks import inspection
 from keras_vae.noise import SeedGenerator
 
-_AT_ONCE = 4 * noise.GROUP  # so many samples, if their number is fixed, need no loop
+_AT_ONCE = 64  # so many samples, if their number is fixed, need no loop
 
 
 class BaseModel(Training, Inference, Serialization, keras.Model):
     """An encoder, a decoder and a likelihood that `model.fit` trains.
 
-    A subclass defines `objective` and `codes`; it may override `signature` (what it reads),
-    `players` (which weights follow which term), `loss_names`, `lower`, the three distributions, and
-    what TensorBoard shows: `parts` (top-level names of the graph) and `formula`. Its constructor's
-    arguments, where they are numbers or names, are constants of the compiled functions: assigning
-    one compiles them anew.
+    A subclass defines `objective` and `codes`; it may override what stands below under that
+    heading, and what TensorBoard shows: `parts` (top-level names of the graph) and `formula`.
+    Arguments of its constructor that are numbers or names are constants of the compiled functions;
+    assigning one compiles them anew.
 
     Args:
-        encoder: keras.Model. x to the parameters of the latents.
-        decoder: keras.Model. z to the parameters of the likelihood.
+        encoder, decoder: keras.Model. x to the parameters of the latents, z to the likelihood's.
         likelihood: str or Likelihood.
         seed: int or None. Fixes the order of the data and the draws of z.
     """
@@ -56,7 +55,7 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
             name: keras.metrics.Mean(name=name, dtype="float64")
             for name in self.loss_names
         }
-        self.built = self.signature.complete
+        self.built = self.signature.is_known
 
     # What a model overrides ----------------------------------------------------------------
 
@@ -74,6 +73,10 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
     def lower(self, z, condition=None, training=False):
         """z of the top level as the z that the decoder reads; the same where there is one level."""
         return z
+
+    def infer_condition(self, x, condition, training=False):
+        """The condition, with labels that are unknown (-1) inferred from x by models that can."""
+        return condition
 
     def players(self):
         """Which weights follow which term: disjoint groups, one forward pass, one update."""
@@ -103,6 +106,7 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
         """Mean of p(x|z) at the code of x, or its mode. `inputs`: x, or (x, condition)."""
         x, y = inputs if isinstance(inputs, (tuple, list)) else (inputs, None)
         x, _, condition = self.signature.roles(self.signature.cast(x), y)
+        condition = self.infer_condition(x, condition, training)
         z = self.codes(x, condition, training)[0]
         return self.likelihood(z, condition, training).point
 
@@ -128,18 +132,14 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
 
         A network that does not tell its inputs is given the condition, if the model reads one.
         """
-        if self.signature.reads_condition and not reads_one_input(network):
+        if self.signature.reads_condition and not inspection.reads_one_input(network):
             if condition is None:
                 self.signature.roles(inputs)  # says that it is missing
             inputs = [ops.convert_to_tensor(inputs), ops.convert_to_tensor(condition)]
         return network(inputs, training=training)
 
     def noise_scope(self, seed=None, row=0, call=0, *, shared=False):
-        """A `noise.scope` of this model: each of its layers draws from a stream of its own.
-
-        Args:
-            seed: int. Defaults to `None`, the model's own.
-            row, call, shared: as of `noise.scope`.
+        """A `noise.scope` whose seed is the model's own unless given; each layer has a stream.
 
         Example: `with vae.noise_scope(seed=1): vae.log_weights(x, num_samples=100)`
         """
@@ -150,15 +150,14 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
     def over_samples(self, function, rows, num_samples, training=False):
         """function(*rows) for `num_samples` draws of the latents: (batch, num_samples, ...).
 
-        In training, and where the number is small, all draws are made in one pass, in which each
-        row stands `num_samples` times. Else passes of 16 draws follow each other in a loop, so that
-        the memory does not grow with them.
+        In training, and where the number is small, one pass makes all draws: each row stands
+        `num_samples` times in it. Else passes of `GROUP` draws follow each other in a loop, so that
+        the memory does not grow with their number, an int or an integer tensor.
 
         Args:
             function: callable. It draws once for each row, and gives a tensor `(batch, ...)`.
-            rows: tuple of tensors, Distributions, structures of them, or None: the batch is their
-                first axis.
-            num_samples: int, or an integer tensor.
+            rows: tuple of tensors, Distributions, structures of them, or None, with the batch as
+                the first axis.
         """
         scope, event = noise.current(), []
 
@@ -189,7 +188,7 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
             fn_output_signature=tf.TensorSpec(None, "float32"),
             parallel_iterations=2,
         )
-        # (groups, batch, 16, ...) -> (batch, groups * 16, ...)
+        # (groups, batch, GROUP, ...) -> (batch, groups * GROUP, ...)
         values = tf.reshape(values, [tf.shape(values)[0], -1, noise.GROUP, *event])
         values = tf.transpose(values, [1, 0, *range(2, 3 + len(event))])
         return tf.reshape(values, [tf.shape(values)[0], -1, *event])[:, :num_samples]
@@ -265,12 +264,11 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
             if name not in self.loss_names:
                 raise ValueError(f"players has {name!r}, which is no term of the objective.")
             for variable in variables:
-                if id(variable) in owner:
+                if (other := owner.setdefault(id(variable), name)) != name:
                     raise ValueError(
-                        f"{variable.path} stands twice in players, under {owner[id(variable)]!r} "
-                        f"and {name!r}; each weight follows one term."
+                        f"{variable.path} stands twice in players, under {other!r} and {name!r}; "
+                        "each weight follows one term."
                     )
-                owner[id(variable)] = name
         for variable in self.trainable_variables:
             if id(variable) not in owner:
                 raise ValueError(

@@ -40,7 +40,7 @@ class ConditionalVAE(VAE):
 
     >>> encoder, decoder = keras_vae.networks.dense((8, 8, 1), latent_dim=2, condition=10)
     >>> vae = keras_vae.ConditionalVAE(encoder, decoder)
-    >>> vae.compile(optimizer="adam")
+    >>> vae.compile(optimizer=keras_vae.optimizers.Adam())
     >>> history = vae.fit(np.zeros((10, 8, 8, 1)), np.arange(10), verbose=0)
     >>> vae.generate(3, seed=1, condition=7).shape
     (3, 8, 8, 1)
@@ -51,7 +51,7 @@ class ConditionalVAE(VAE):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        if self.signature.complete and self.signature.condition is None:
+        if self.signature.is_known and self.signature.condition is None:
             raise ValueError(
                 f"Neither encoder nor decoder nor prior of this {type(self).__name__} reads a "
                 "condition; build the networks with condition=, or take a VAE."

@@ -17,7 +17,7 @@ from keras import ops
 
 from keras_vae import checks, noise
 
-_SAMPLES_A_CALL = 32 * noise.GROUP  # of `log_likelihood`, whatever their number in all
+_SAMPLES_A_CALL = 50 * noise.GROUP  # of `log_likelihood`, whatever their number in all
 _TRACING = threading.RLock()
 
 
@@ -29,9 +29,9 @@ class Inference:
 
         Args:
             x: array `(n, ...)`.
+            batch_size: int. Rows at a time; it changes memory and no result. Defaults to `1024`.
             condition: array of n conditions, for a model that reads one: labels `(n,)`, vectors or
                 images `(n, ...)`. Defaults to `None`.
-            batch_size: int. Rows at a time. Defaults to `1024`.
             level: int. Of a model with several levels of latents, 0 is the one that the decoder
                 reads. Defaults to `-1`, the top one.
             sample: bool. Draw z from q(z|x) in place of its mean. Defaults to `False`.
@@ -49,6 +49,7 @@ class Inference:
             raise ValueError(f"level is {level!r}; this model has levels 0 to {levels - 1}.")
 
         def code(x, condition=None):
+            condition = self.infer_condition(x, condition)
             if sample:
                 return self.infer(self.posterior(x, condition), condition).levels[level]
             return self.codes(x, condition)[level]
@@ -65,10 +66,6 @@ class Inference:
             z: array `(n, latent_dim)`. Of several levels it is the top one; the lower ones are the
                 means of their priors.
             condition: array of n conditions, or one for all n. Defaults to `None`.
-            batch_size: as in `encode`.
-
-        Raises:
-            ValueError, TypeError: z or condition do not fit the model.
         """
         z = checks.array(z, "z")
         condition = self.signature.check_conditions(condition, len(z), one_for_all=True)
@@ -131,7 +128,6 @@ class Inference:
             condition: array of n conditions, or one for all n. Defaults to `None`.
             latents: Prior that z is drawn from in place of the model's, for example a
                 `priors.Mixture` fitted to the latents of data. Defaults to `None`.
-            batch_size: as in `encode`.
 
         Returns:
             array `(n, ...)`.
@@ -162,45 +158,32 @@ class Inference:
         return self.over_rows(name, draw, arrays, batch_size, seed=seed, call=call, reads=reads)
 
     def interpolate(self, x0, x1, steps=10, batch_size=1024, *, condition=None):
-        """A path from x0 to x1: a straight line between their codes, decoded.
+        """A path from x0 to x1: a straight line between their codes, decoded: `(n, steps, ...)`.
 
         Args:
             x0, x1: arrays `(n, ...)` of one shape: where each path begins and ends.
             steps: int, at least 2. Points of a path, both ends included. Defaults to `10`.
-            condition, batch_size: as in `encode`; each path has one condition.
-
-        Returns:
-            array `(n, steps, ...)`.
-
-        Raises:
-            ValueError, TypeError: x0, x1 or condition do not fit the model.
+            condition: array of n conditions, or one for all n. Defaults to `None`.
         """
         steps = checks.count(steps, "steps", least=2)
+        condition = self.signature.check_conditions(condition, len(x0), one_for_all=True)
         ends = [self.encode(x, batch_size, condition=condition) for x in (x0, x1)]
         checks.lengths(x0=ends[0], x1=ends[1])
         z = np.linspace(*ends, steps, axis=1, dtype="float32")  # (n, steps, latent_dim)
         if condition is not None:
-            condition = np.repeat(np.asarray(condition), steps, axis=0)
+            condition = np.repeat(condition, steps, axis=0)
         decoded = self.decode(z.reshape(-1, *z.shape[2:]), batch_size, condition=condition)
         return decoded.reshape(*z.shape[:2], *decoded.shape[1:])
 
     def elbo(self, x, seed=None, batch_size=1024, *, condition=None):
-        """The evidence lower bound of each example, in nats, at beta = 1 (lecture row F1).
+        """The evidence lower bound of each example, in nats, at beta = 1 (lecture row F1): `(n,)`.
 
             ELBO(x) = E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z)) <= log p(x)
 
-        Estimated with one draw of z for each example.
-
-        Args:
-            x: array `(n, ...)`, within the support of the likelihood.
-            seed: int. Fixes the noise. Defaults to `None`, the model's own.
-            batch_size, condition: as in `encode`.
-
-        Returns:
-            float32 array `(n,)`.
+        Estimated with one draw of z for each example. `seed` fixes it, and defaults to the model's.
 
         Raises:
-            ValueError: x does not fit the model.
+            ValueError: x is not within the support of the likelihood, or does not fit the model.
             TypeError: the model has no densities.
         """
         x, condition = self._checked_input(x, condition, with_density=True)
@@ -219,12 +202,10 @@ class Inference:
         sample (lecture row F8).
 
         Args:
-            x: array `(n, ...)`.
             num_samples: int. K, exactly this many. Defaults to `500`.
-            seed: int. Fixes the noise. Defaults to `None`, the model's own.
-            batch_size: int. Rows that pass the decoder at a time, 16 of them of one example.
+            batch_size: int. Rows that pass the decoder at a time, 10 of them of one example.
                 Defaults to `1024`.
-            condition: as in `encode`.
+            x, seed, condition: as in `elbo`, whose errors it raises too.
 
         Returns:
             float32 array `(n,)`.
@@ -277,12 +258,9 @@ class Inference:
                 model, and again after something that it may read has changed.
             function: callable. Tensors to one tensor `(batch, ...)`.
             arrays: tuple of arrays `(n, ...)`; what is None is not passed.
-            batch_size: int. Defaults to `1024`.
-            seed: int. Of the noise. Defaults to `None`, the model's own.
-            call: int. Number of the call, or of the first group of samples. Defaults to `0`.
-            shared: bool. One noise for all rows. Defaults to `False`.
-            numbers: list of arrays that are the same for all rows. Defaults to none.
-            reads: list of layers that the function reads beside the model's. Defaults to none.
+            seed, call, shared: of the noise, as in `noise.scope`; the model's own seed if None.
+            numbers: arrays that are the same for all rows.
+            reads: layers that the function reads beside the model's.
 
         Returns:
             array `(n, ...)` of the dtype that the function gives, half precision as float32.

@@ -16,9 +16,15 @@ from keras import ops
 
 from keras_vae import checks, likelihoods, priors
 from keras_vae.checks import inner_shape, same_shape
+from keras_vae.networks import inspection
 
 SECOND = ("target", "condition", "label")
 Roles = collections.namedtuple("Roles", ["x", "target", "condition"])
+_OUTPUTS = {
+    1: "one output, z. networks.dense(..., variational=False) makes such an encoder.",
+    2: "two outputs, mean and log-variance of q(z|x). The model draws z itself: leave sampling out "
+    "of the encoder. (Or encoder and decoder are swapped.)",
+}
 
 
 class Signature:
@@ -119,26 +125,25 @@ class Signature:
         """
         self = copy.copy(self)
         self.integers = likelihood.integers
-        inputs = {"encoder": _input_shapes(encoder), "decoder": _input_shapes(decoder)}
-        most = {"encoder": 1 + self.reads_condition, "decoder": 1 + self.reads_condition}
-        most["decoder"] += self.decoder_reads_x
-        for name, network in (("encoder", encoder), ("decoder", decoder)):
-            _check_inputs(network, name, len(inputs[name]), most[name])
-        self.x_shape = (inputs["encoder"] or [None])[0]
-        self.latent_shapes = [(inputs["decoder"] or [None])[0]]
-        conditions = [_condition(encoder), None if self.decoder_reads_x else _condition(decoder)]
-        self.condition = _common(*conditions) if self.reads_condition else None
-        codes, outputs = _output_shapes(encoder), _output_shapes(decoder)
+        most = 1 + self.reads_condition
+        inspection.check_inputs(encoder, "encoder", most)
+        inspection.check_inputs(decoder, "decoder", most + self.decoder_reads_x)
+        self.x_shape = inspection.first_input_shape(encoder)
+        self.latent_shapes = [inspection.first_input_shape(decoder)]
+        if self.reads_condition:
+            reading = [encoder] if self.decoder_reads_x else [encoder, decoder]
+            self.condition = inspection.common_condition(*reading)
+        codes, outputs = inspection.output_shapes(encoder), inspection.output_shapes(decoder)
         if codes is not None:
             self._check_codes(codes)
         if self.x_shape is not None and outputs is not None:
             self._check_output(decoder, outputs[0], likelihood)
-        self.complete = None not in (self.x_shape, codes, self.latent_shapes[0], outputs)
+        self.is_known = None not in (self.x_shape, codes, self.latent_shapes[0], outputs)
         return self
 
     def read_pass(self, model, x, condition):
         """What a first pass over zeros tells of networks that do not know their shapes."""
-        codes = keras.tree.flatten(_no_dict(model.run(model.encoder, x, condition)))
+        codes = keras.tree.flatten(inspection.no_dict(model.run(model.encoder, x, condition)))
         self.x_shape = inner_shape(x.shape)
         self.latent_shapes[0] = self.latent_shapes[0] or inner_shape(codes[0].shape)
         self._check_codes([inner_shape(code.shape) for code in codes])
@@ -148,16 +153,16 @@ class Signature:
             self._check_output(model.decoder, inner_shape(outputs.shape), model.likelihood_layer)
         if condition is not None and self.condition is None:
             self.condition = inner_shape(condition.shape)
-        self.complete = True
+        self.is_known = True
 
     def read_prior(self, prior):
-        """Check the prior of the model, which may know a condition that the networks do not tell."""
+        """Check the model's prior, which may know a condition that the networks do not tell."""
         self.check_prior(prior)
         if self.condition in (None, ()):
             self.condition = prior.condition or self.condition
 
     def check_prior(self, prior, name="prior", condition=None):
-        """The prior's latents and what it reads, against the networks', and a condition if given."""
+        """The prior's latents and what it reads, against the networks' and against a condition."""
         if not isinstance(prior, priors.Prior):
             raise TypeError(
                 f"{name} is a {type(prior).__name__}; expected a keras_vae.priors layer. "
@@ -170,29 +175,22 @@ class Signature:
         if prior.condition is not None and not self.reads_condition:
             raise ValueError(f"{name} reads a condition, which this model does not give it.")
         both = prior.condition is not None and self.condition is not None
-        if both and not _agree(prior.condition, self.condition):
+        if both and not inspection.agree(prior.condition, self.condition):
             raise ValueError(
                 f"{name} reads condition={prior.condition}, but the networks read "
                 f"condition={self.condition}; make both with the same."
             )
         if condition is not None and prior.condition is not None:
-            self._check_condition(condition, "condition", prior.condition)
-            self._check_condition_values(condition, "condition", prior.condition)
+            self._check_condition(condition, "condition", reads=prior.condition)
 
     def _check_codes(self, shapes):
         expected = self.encoder_outputs
         if expected is None:
             return
         if len(shapes) != expected:
-            meaning = {1: "one output, z", 2: "two outputs, mean and log-variance of q(z|x)"}
-            cure = {
-                1: "networks.dense(..., variational=False) makes such an encoder.",
-                2: "The model draws z itself: leave sampling out of the encoder. "
-                "(Or encoder and decoder are swapped.)",
-            }
             raise ValueError(
                 f"encoder has {len(shapes)} output{'s' * (len(shapes) != 1)}; this model needs "
-                f"{meaning.get(expected, f'{expected} outputs')}. {cure.get(expected, '')}".strip()
+                f"{_OUTPUTS.get(expected, f'{expected} outputs.')}"
             )
         if len(set(shapes)) != 1:
             raise ValueError(
@@ -215,8 +213,8 @@ class Signature:
                 f"data of shape {self.x_shape} needs {needed}; pass the same likelihood= to the "
                 "builder."
             )
-        activation = _last_activation(decoder)
-        if isinstance(likelihood, likelihoods.Bernoulli) and activation in _SQUASHING:
+        activation = inspection.last_activation(decoder)
+        if isinstance(likelihood, likelihoods.Bernoulli) and activation in inspection.SQUASHING:
             raise ValueError(
                 f"decoder ends in a {activation}, but a Bernoulli likelihood needs logits; "
                 "remove the last activation."
@@ -229,7 +227,7 @@ class Signature:
         self._check_example(x, "x")
         condition = self.roles(x, y).condition
         if condition is not None:
-            self._check_condition(condition, "y, the condition,")
+            self._check_condition(condition, "y, the condition,", values=False)
 
     def check(self, x, condition=None):
         """x, and the condition of each row, as arrays that the networks can read.
@@ -245,14 +243,15 @@ class Signature:
     def check_conditions(self, condition, rows, one_for_all=False):
         """The condition as an array, one for each of `rows`; None where the model reads none.
 
-        With `one_for_all` a single condition may stand for all rows.
+        With `one_for_all` a single condition may stand for all rows, and no label is unknown: what
+        is to be generated must be said.
         """
         if not self.reads_condition:
             if condition is not None:
                 raise TypeError("This model reads no condition; leave it out.")
             return None
         if condition is None:
-            return self.roles(np.empty(rows)).condition  # a model that needs one says so here
+            condition = self.roles(np.empty(rows)).condition  # a model that needs one says so here
         if one_for_all and np.ndim(condition) == len(self.condition_shape or ()):
             condition = np.repeat(np.asarray(condition)[np.newaxis], rows, axis=0)
         condition = checks.array(condition, "condition")
@@ -260,8 +259,7 @@ class Signature:
             raise ValueError(
                 f"condition has {len(condition)} rows; expected {rows}, one an example."
             )
-        self._check_condition(condition, "condition")
-        self._check_condition_values(condition, "condition")
+        self._check_condition(condition, "condition", known=one_for_all)
         return condition
 
     def check_data(self, x, y, likelihood, of=""):
@@ -281,9 +279,7 @@ class Signature:
             checks.finite(target, name, self.accepts_missing)
         likelihood.check(target, name)
         if condition is not None:
-            name = f"{of}y, the condition,"
-            self._check_condition(condition, name)
-            self._check_condition_values(condition, name)
+            self._check_condition(condition, f"{of}y, the condition,")
 
     def check_latents(self, z):
         """z of the top level, `(n, ...)`, as an array."""
@@ -301,8 +297,8 @@ class Signature:
                 "one example along the first axis."
             )
 
-    def _check_condition(self, condition, name, reads=None):
-        """Shape and type of conditions, an array or a tensor, as far as one knows what is read."""
+    def _check_condition(self, condition, name, reads=None, values=True, known=False):
+        """Conditions, an array or a tensor, as far as one knows what is read."""
         reads = self.condition if reads is None else reads
         shape = () if isinstance(reads, int) else reads
         if shape is not None and not same_shape(inner_shape(condition.shape), shape):
@@ -316,127 +312,15 @@ class Signature:
             raise ValueError(
                 f"{name} holds floats; this model reads integer labels from 0 to {reads - 1}."
             )
-
-    def _check_condition_values(self, condition, name, reads=None):
-        """Labels that are known, or finite numbers."""
-        reads = self.condition if reads is None else reads
-        least = -1 if self.second == "label" else 0
+        if not values:
+            return
         if not isinstance(reads, int):
             checks.finite(condition, name)
-        elif condition.min() < least or condition.max() >= reads:
+            return
+        least = -1 if self.second == "label" and not known else 0
+        if condition.min() < least or condition.max() >= reads:
             unknown = " and -1, which means unknown" if least else ""
             raise ValueError(
                 f"{name} has labels from {condition.min()} to {condition.max()}; this model knows "
                 f"the classes 0 to {reads - 1}{unknown}."
             )
-
-
-# What networks tell of themselves -----------------------------------------------------------
-
-
-def _input_shapes(network):
-    """Shapes of one example of each input of the network; an empty list where it does not know."""
-    shape = getattr(network, "input_shape", None)
-    shapes = shape if isinstance(shape, list) else [shape]
-    return [inner_shape(shape) for shape in shapes if isinstance(shape, tuple)]
-
-
-def reads_one_input(network):
-    """Whether the network is known to have one input; of others it is not known."""
-    return len(_input_shapes(network)) == 1
-
-
-def _output_shapes(network):
-    """Shapes of the network's outputs for one example, as a list, or None."""
-    if _is_functional(network):
-        _no_dict(network.output)
-    outputs = getattr(network, "outputs", None)
-    return [inner_shape(output.shape) for output in outputs] if outputs else None
-
-
-def _condition(network):
-    """What the network reads as its second input, in the words of `networks.dense`, or None.
-
-    An int where an `Embedding` or a `CategoryEncoding` that reads it knows the number of classes;
-    else the shape of one condition.
-    """
-    shapes = _input_shapes(network)
-    if len(shapes) < 2:
-        return None
-    for layer in network.layers if shapes[1] == () else ():
-        size = getattr(layer, "input_dim", getattr(layer, "num_tokens", None))
-        if isinstance(size, int) and layer.input is network.inputs[1]:
-            return size
-    return shapes[1]
-
-
-def _common(*conditions):
-    found = [condition for condition in conditions if condition is not None]
-    if len(found) == 2 and not _agree(*found):
-        raise ValueError(
-            f"encoder reads condition={found[0]}, decoder condition={found[1]}; build both with "
-            "the same."
-        )
-    known = [condition for condition in found if isinstance(condition, int)]
-    return (known or found or [None])[0]
-
-
-def _agree(one, other):
-    """Whether two conditions may be the same: labels of unknown number, (), go with any number."""
-    if isinstance(one, int) and isinstance(other, int):
-        return one == other
-    return same_shape(*(() if isinstance(each, int) else each for each in (one, other)))
-
-
-def _check_inputs(network, name, inputs, most):
-    if not isinstance(network, keras.layers.Layer):
-        raise TypeError(
-            f"{name} is {network!r}; expected a keras.Model, for example from networks.dense."
-        )
-    if _is_functional(network) and isinstance(network.input, dict):
-        raise ValueError(
-            f"{name} takes a dict, {sorted(network.input)}; build it of a list of inputs, "
-            "x or z first."
-        )
-    if inputs > most:
-        cure = "A ConditionalVAE gives two, the second a condition." if most == 1 else ""
-        raise ValueError(f"{name} has {inputs} inputs; this model gives it {most}. {cure}".strip())
-    for tensor in getattr(network, "inputs", None) or ():
-        if tensor.shape and tensor.shape[0] is not None:
-            raise ValueError(
-                f"{name} takes batches of exactly {tensor.shape[0]} rows; build it without a batch "
-                "size, since every call has its own number of rows."
-            )
-
-
-def _no_dict(outputs):
-    if isinstance(outputs, dict):
-        raise ValueError(
-            f"A network gives a dict, {sorted(outputs)}; expected one output or a pair of them."
-        )
-    return outputs
-
-
-_SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
-_KEEPS_VALUES = ("Reshape", "Flatten", "Permute", "Transpose", "Squeeze", "ExpandDims", "Resizing")
-_KEEPS_VALUES += ("Cropping", "UpSampling", "ZeroPadding", "Identity")
-
-
-def _last_activation(network):
-    """Name of the activation that the network's output went through last, None if not known."""
-    if _is_functional(network):
-        steps = network.operations  # layers and operations such as keras.ops.sigmoid, in order
-    elif isinstance(network, keras.Sequential):
-        steps = network.layers
-    elif isinstance(network, keras.Model):
-        return None  # a subclass: the order of its layers says nothing
-    else:
-        name = type(network).__name__.lower()
-        activation = getattr(network, "activation", None)
-        return name if name in _SQUASHING else getattr(activation, "__name__", None)
-    steps = [step for step in steps if not type(step).__name__.startswith(_KEEPS_VALUES)]
-    return _last_activation(steps[-1]) if steps else None
-
-
-def _is_functional(network):
-    return hasattr(network, "operations")  # Keras does not export the class

@@ -1,8 +1,8 @@
 """`fit` and `evaluate`: Keras's own, after one look at the data.
 
 Data are checked once, before anything is trained, and not in every step, where a check would cost
-time and vanish under XLA (KERAS3 15). Arrays then go through `batching`; datasets and generators
-pass as they are.
+time and vanish under XLA (KERAS3 15). Arrays then go through `batching`. Model and optimizer are
+built before the first step is traced.
 """
 
 import collections
@@ -10,6 +10,7 @@ import math
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 from keras_vae import batching, checks
 
@@ -43,20 +44,18 @@ class Training:
         validation_batch_size=None,
         validation_freq=1,
     ):
-        """Train, as `keras.Model.fit` does; the arguments are Keras's.
+        """Train, as `keras.Model.fit` does; the arguments and the `History` are Keras's.
 
         Arrays are checked whole, then batched in an order that follows from seed and epoch
         (`batching`). A `tf.data.Dataset` is checked by its first batch, if its size is known or
-        infinite; generators are passed on as they are.
+        infinite: a `shuffle` in it then begins with its second order. Generators are passed on as
+        they are. After layers were frozen or thawed, `compile` again.
 
         Args:
             x: array `(n, ...)`, `tf.data.Dataset`, `keras.utils.PyDataset` or generator.
-            y: array or None. The target where it is not x itself (denoising: x noisy, y clean); the
-                condition of a model that reads one.
+            y: array. The target where it is not x itself (denoising: x noisy, y clean); or what the
+                model reads beside x, a condition or labels, -1 where unknown.
             class_weight: dict, for models whose y are labels; others need `sample_weight`.
-
-        Returns:
-            `keras.callbacks.History`.
 
         Raises:
             ValueError, TypeError: the data do not fit the model; nothing was trained.
@@ -142,8 +141,8 @@ class Training:
     ):
         """The losses on given data, in nats, as `keras.Model.evaluate` gives them.
 
-        Two calls agree to the bit, and those of another `batch_size` but for rounding: the noise of
-        a row depends on its place among all rows, and begins anew at each call.
+        Two calls agree to the bit, and for another `batch_size` to rounding: the noise of a row
+        depends on its place among all rows, and begins anew at each call.
         """
         if not kwargs.get("_use_cached_eval_dataset"):  # not from within `fit`, which has checked
             self._check_compiled()
@@ -230,7 +229,9 @@ class Training:
         """The first batch of the data, checked; (None, None, None) where looking would cost it."""
         if isinstance(data, keras.utils.PyDataset):
             batch = data[0]
-        elif isinstance(data, tf.data.Dataset) and _size_is_known(data):
+        elif (
+            isinstance(data, tf.data.Dataset) and data.cardinality() != tf.data.UNKNOWN_CARDINALITY
+        ):
             batch = next(iter(data.take(1)), None)
             if batch is None:
                 raise ValueError(f"{name} is an empty dataset.")
@@ -244,6 +245,51 @@ class Training:
         of = f"first batch of {name}: "
         return self._checked(*checks.unpacked(batch, of), of=of)
 
+    # Weights before the first step ----------------------------------------------------------
 
-def _size_is_known(dataset):
-    return dataset.cardinality() != tf.data.UNKNOWN_CARDINALITY
+    @property
+    def built(self):
+        """Whether every network has its weights, those that a subclass adds too."""
+        return self._built and all(layer.built for layer in self.layers)
+
+    @built.setter
+    def built(self, value):
+        self._built = value
+
+    def build(self, input_shape):
+        """Make the missing weights by a pass over zeros; the shape of x, or a pair, of x and y."""
+        signature = self.signature
+        is_pair = isinstance(input_shape[0], (tuple, list))
+        x_shape, y_shape = input_shape if is_pair else (input_shape, None)
+        x = signature.cast(ops.zeros((1, *checks.inner_shape(x_shape))))
+        y_shape = checks.inner_shape(y_shape) if is_pair else signature.condition_shape
+        y = None if y_shape is None else ops.zeros((1, *y_shape), "int32" if not y_shape else None)
+        with self.distribute_strategy.scope():
+            if not self._built:
+                signature.read_pass(self, x, signature.roles(x, y).condition)
+                if hasattr(self, "prior_layer"):
+                    signature.read_prior(self.prior_layer)
+            self.objective(x, y)
+
+    def ensure_built(self, x=None, y=None):
+        """Everything that a step needs exists before its first trace (KERAS3 6.1, 19.8)."""
+        signature = self.signature
+        if not self.built:
+            shape = (None, *(signature.x_shape or [None])) if x is None else x.shape
+            unknown = signature.second == "condition" and y is None and signature.condition is None
+            if None in shape[1:] or unknown:
+                raise ValueError(
+                    "The networks do not know the shape of their input yet, and there are no data "
+                    "to tell it; call the model on a batch first."
+                )
+            self.build(shape if y is None else (shape, y.shape))
+        if self._build_shapes_dict is None:  # TensorFlow's LiteRT converter asks for it (KERAS3 E4)
+            shapes = [shape for shape, _ in signature.specs()]
+            self._build_shapes_dict = {"input_shape": shapes if len(shapes) > 1 else shapes[0]}
+        optimizer = getattr(self, "optimizer", None)
+        if optimizer is not None and not optimizer.built:
+            with self.distribute_strategy.scope():
+                optimizer.build(self.trainable_variables)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing is left to build. Keras's own fails where replicas get unequal first batches."""

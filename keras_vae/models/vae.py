@@ -72,7 +72,7 @@ class VAE(BaseModel):
 
     >>> encoder, decoder = keras_vae.networks.dense((8, 8, 1), latent_dim=2)
     >>> vae = keras_vae.VAE(encoder, decoder)
-    >>> vae.compile(optimizer="adam")
+    >>> vae.compile(optimizer=keras_vae.optimizers.Adam())
     >>> history = vae.fit(np.zeros((10, 8, 8, 1)), verbose=0)
     >>> vae.generate(3, seed=1).shape
     (3, 8, 8, 1)

@@ -1,7 +1,7 @@
 """Figures from arrays: NumPy in, matplotlib Figure out.
 
-Images are arrays `(n, height, width)` or `(n, height, width, channels)` in [0, 1]; ink is dark, as
-on paper, where there is one channel.
+Images are arrays `(n, height, width)` or `(n, height, width, channels)` in [0, 1]. Images with one
+channel are shown as ink on paper: 1 is black.
 """
 
 from statistics import NormalDist
@@ -19,8 +19,8 @@ def image_grid(images, columns=None, title=None, row_names=(), column_names=()):
         images: array `(n, height, width[, channels])` in [0, 1].
         columns: int. Images in a row. Defaults to the root of n, rounded up.
         title: str. Defaults to `None`.
-        row_names, column_names: list of str, or a str of single characters. What stands to the left
-            of the rows, and above the columns. Default to nothing.
+        row_names, column_names: list of str, or a str of single characters. Labels to the left of
+            the rows and above the columns. Default to none.
 
     Returns:
         matplotlib Figure.
@@ -32,7 +32,7 @@ def image_grid(images, columns=None, title=None, row_names=(), column_names=()):
         ("column", column_names, columns),
     ):
         if len(names) > most:
-            raise ValueError(f"There are {len(names)} {kind}_names for {most} {kind}s.")
+            raise ValueError(f"{kind}_names has {len(names)} names for {most} {kind}s.")
     figure, axes = _show(tiled(images, columns), title)
     axes.set_yticks(_centres(len(row_names), images.shape[1]), list(row_names))
     axes.xaxis.tick_top()
@@ -44,15 +44,21 @@ def reconstructions(x, x_hat, n=10, title=None):
     """Originals in the first row, their reconstructions below.
 
     Args:
-        x: array `(m, height, width[, channels])`, originals.
-        x_hat: array of the same shape, or a dict from a name to such an array, a row for each.
-        n: int. Images in a row. Defaults to `10`.
+        x: array `(m, height, width[, channels])`. The originals.
+        x_hat: array of the same shape, or a dict {name: array} with one row for each array.
+        n: int. Images in a row, at most. Defaults to `10`.
         title: str. Defaults to `None`.
+
+    Returns:
+        matplotlib Figure.
+
+    Raises:
+        ValueError: the rows have different numbers of images.
     """
     rows = {"original": x, **(x_hat if isinstance(x_hat, dict) else {"reconstruction": x_hat})}
     lengths = {name: len(images[:n]) for name, images in rows.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"The rows have {lengths} images; they must be as many.")
+        raise ValueError(f"The rows have {lengths} images; expected the same number in each.")
     images = np.concatenate([_with_channels(images)[:n] for images in rows.values()])
     return image_grid(images, len(images) // len(rows), title, row_names=rows)
 
@@ -61,13 +67,23 @@ def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
     """What a two-dimensional latent space decodes to, over a grid (lecture row A1).
 
     Args:
-        decode: callable. Latents `(n * n, 2)` to images, called once: `vae.decode`.
+        decode: callable. Latents `(n * n, 2)` to images: `vae.decode`. It is called once.
         n: int. Points along each axis. Defaults to `15`.
         low, high: float. Range of both coordinates. Default to `-1` and `1`, as in the lecture.
-        quantiles: bool. Take the (i + 1/2) / n quantiles of the prior N(0, 1) instead, so that
-            each image stands for an equal share of p(z). Defaults to `False`.
+        quantiles: bool. Use the (i + 1/2) / n quantiles of the prior N(0, 1) instead of the range,
+            so that each image stands for an equal share of p(z). Defaults to `False`.
         title: str. Defaults to `None`.
+
+    Returns:
+        matplotlib Figure.
+
+    Raises:
+        TypeError: decode is not a function, but a model, for example.
     """
+    if hasattr(decode, "decode") or not callable(decode):
+        raise TypeError(
+            f"decode is a {type(decode).__name__}; expected a function of latents: pass vae.decode."
+        )
     points = prior_quantiles(n) if quantiles else np.linspace(low, high, n)
     images = _with_channels(decode(latent_grid(points)))
     figure, axes = _show(tiled(images, n), title)
@@ -80,15 +96,18 @@ def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
 
 
 def latent_scatter(latents, labels, prior=False, title=None, columns=None):
-    """Latents by class: a panel for an array, or side by side for a dict of arrays.
+    """Latents coloured by class, in one panel for each array.
 
     Args:
-        latents: array `(n, 2)`, or a dict from a title to such an array.
+        latents: array `(n, 2)`, or a dict {title: array}.
         labels: array `(n,)` of integers or names.
-        prior: bool. Draw where p(z) = N(0, I) lies: circles of one and two standard deviations.
-            Defaults to `False`.
-        title: str. Defaults to `None`.
+        prior: bool. Show p(z) = N(0, I) as circles of one and two standard deviations. Defaults to
+            `False`.
+        title: str. Title of a single panel. Defaults to `None`.
         columns: int. Panels in a row. Defaults to all.
+
+    Returns:
+        matplotlib Figure.
 
     Raises:
         ValueError: the latents are not two-dimensional.
@@ -119,26 +138,32 @@ def latent_scatter(latents, labels, prior=False, title=None, columns=None):
 
 
 def history(history, names=None, title=None):
-    """Each logged loss by epoch, training and validation.
+    """What `fit` has logged, by epoch: one panel for each name, with training and validation.
+
+    Losses and `elbo` are labelled in nats; other values, such as `beta`, have no unit.
 
     Args:
         history: `keras.callbacks.History`, or its dict.
         names: list of str. Which to show. Defaults to all that are logged.
         title: str. Defaults to `None`.
+
+    Returns:
+        matplotlib Figure.
     """
     values = getattr(history, "history", history)
     names = names or [name for name in values if not name.startswith("val_")]
     size = (3.6 * len(names), 3.0)
     figure, all_axes = plt.subplots(1, len(names), figsize=size, layout="constrained")
-    for axes, name in zip(np.atleast_1d(all_axes), names, strict=True):
+    all_axes = np.atleast_1d(all_axes)
+    for axes, name in zip(all_axes, names, strict=True):
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
             if key in values:
                 axes.plot(np.arange(1, len(values[key]) + 1), values[key], label=label)
-        axes.set_title(name.replace("_", " "))
-        axes.set_xlabel("epoch")
+        words = name.replace("_", " ")
+        in_nats = name == "elbo" or name.endswith("loss")
+        axes.set(title=words, xlabel="epoch", ylabel="nats per example" if in_nats else words)
         axes.grid(alpha=0.3)
-    np.atleast_1d(all_axes)[0].set_ylabel("nats per example")
-    axes.legend(frameon=False)
+    max(all_axes, key=lambda axes: len(axes.lines)).legend(frameon=False)
     figure.suptitle(title)
     return figure
 
@@ -158,23 +183,24 @@ def _with_channels(images):
 
 
 def prior_quantiles(n):
-    """The (i + 1/2) / n quantiles of N(0, 1): n points that stand for equal shares of it."""
+    """The (i + 1/2) / n quantiles of N(0, 1): n points, each for an equal share of probability."""
     return np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], "float32")
 
 
 def latent_grid(points):
-    """Latents `(n * n, 2)` over a grid of n points along each axis, z2 upwards."""
+    """Latents `(n * n, 2)` on a grid with n points along each axis; z2 increases upwards."""
     z1, z2 = np.meshgrid(points, points[::-1])
     return np.stack([z1.ravel(), z2.ravel()], axis=1).astype("float32")
 
 
 def tiled(images, columns, gap=None):
-    """Images side by side, row after row, as one picture.
+    """Images side by side, row after row, as one array.
 
     Args:
         images: array `(n, height, width[, channels])`.
         columns: int. Images in a row.
-        gap: int. Pixels below and to the right of each. Defaults to `None`, some that suit.
+        gap: int. Pixels below and to the right of each image. Defaults to `None`, chosen by the
+            size of the images.
 
     Returns:
         array `(rows * (height + gap), columns * (width + gap), channels)`.
@@ -183,7 +209,7 @@ def tiled(images, columns, gap=None):
     n, height, width, channels = images.shape
     down, right = (_gap(size) if gap is None else gap for size in (height, width))
     rows = -(-n // columns)
-    paper = 0.0 if channels == 1 else 1.0  # ink is dark where there is one channel
+    paper = 0.0 if channels == 1 else 1.0
     shape = (rows * columns, height + down, width + right, channels)
     tiles = np.full(shape, paper, images.dtype)
     tiles[:n, :height, :width] = images
@@ -196,12 +222,12 @@ def _gap(size):
 
 
 def _centres(n, size):
-    """Where the middle of each of n images in a row lies, in pixels."""
+    """The middle of each of n images in a row, in pixels."""
     return np.arange(n) * (size + _gap(size)) + (size - 1) / 2
 
 
 def _show(picture, title):
-    """The picture in a figure of its shape: no frame, no ticks but those that are set later."""
+    """A figure that shows the picture, without frame and ticks; callers may set ticks."""
     height, width = picture.shape[:2]
     scale = 8.0 / max(height, width)
     size = (width * scale + 0.8, height * scale + 0.5)

@@ -1,7 +1,7 @@
 """The graph of a model as a figure, for readers without TensorBoard (lecture row T1).
 
-Boxes in layers, from bottom to top: a part stands one level above the highest of those that it
-reads; what lies further away is reached around the outside.
+Boxes are drawn in levels, from bottom to top: a part is one level above the highest part that it
+reads. Arrows to the next level are straight; all others go around the outside.
 """
 
 import collections
@@ -11,10 +11,10 @@ import matplotlib.pyplot as plt
 
 
 def model_graph(graph, title=None):
-    """A model's graph from bottom to top: its parts, and in each what it consists of (row T1).
+    """The parts of a model from bottom to top, each with the scopes inside it (row T1).
 
     Args:
-        graph: GraphDef, as `callbacks.tidy_graph(model)` gives it.
+        graph: GraphDef, as returned by `callbacks.tidy_graph(model)`.
         title: str. Defaults to `None`.
 
     Returns:
@@ -49,7 +49,7 @@ def model_graph(graph, title=None):
         to_left, to_bottom, to_width, _ = boxes[target]
         if levels[target] == levels[source] + 1:
             path = [(left + width / 2, bottom_ + height), (to_left + to_width / 2, to_bottom)]
-        else:  # to the right of what lies between
+        else:  # to the right of the boxes between
             detours += 1
             between = [box for part, box in boxes.items() if levels[part] <= levels[target]]
             x = max(left + width for left, _, width, _ in between) + 0.25 * detours
@@ -65,9 +65,9 @@ def model_graph(graph, title=None):
 
 
 def _levels(graph, scope=""):
-    """{name: level} of the scopes and inputs in a scope, 0 at the bottom; the pairs that touch.
+    """({name: level}, edges) of the scopes and inputs within a scope; level 0 is at the bottom.
 
-    Single operations are but the way from one scope to the next.
+    Single operations have no box: they only connect the scopes.
     """
     operations = {node.name for node in graph.node}
     nodes = [node for node in graph.node if node.name.startswith(scope)]
@@ -79,7 +79,7 @@ def _levels(graph, scope=""):
         or (f"{scope}{name}" not in operations and node.op not in ("Const", "ReadVariableOp"))
     }
     levels, edges = dict.fromkeys(names, 0), set()
-    for name, node in zip(names, nodes, strict=True):  # sources first
+    for name, node in zip(names, nodes, strict=True):  # sources come first
         for edge in node.input:
             source = edge.removeprefix("^").split(":")[0]
             if source.startswith(scope):
@@ -92,9 +92,9 @@ def _levels(graph, scope=""):
     return {name: ranks.index(level) for name, level in shown.items()}, edges
 
 
-_TITLE = 5.0  # width that a title needs
-_BETWEEN = 0.5  # parts
-_BOX = 1.7, 0.42  # width and height of what stands in a part
+_TITLE = 5.0  # width for a title
+_BETWEEN = 0.5  # space between parts
+_BOX = 1.7, 0.42  # width and height of a box within a part
 _COLOURS = {"loss": "#fde3c8"} | dict.fromkeys(["backward", "apply_gradients", "metrics"], "0.93")
 
 

@@ -1,4 +1,4 @@
-"""Applications of a trained model, each in a file, with its classical baselines beside it."""
+"""Applications of trained models, one per file, each with classical baselines."""
 
 from keras_vae.tasks import anomaly_detection, anomaly_scores, denoising, noise
 

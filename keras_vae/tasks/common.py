@@ -1,37 +1,37 @@
-"""What the tasks share: arguments checked, arrays in a model's shape, a training from a seed."""
+"""Shared by the tasks: checks of arguments, shapes of arrays, reproducible training."""
 
 import contextlib
 import math
-import numbers
 import random
 
 import keras
 
-from keras_vae.models import checks
+from keras_vae import checks
 
 
 @contextlib.contextmanager
 def initial_weights_from(seed):
-    """New layers take their initial weights from the seed; no global state is left changed.
+    """Within this context, the seed fixes the initial weights of new layers.
 
-    Keras seeds what has no seed of its own from Python's generator.
+    Keras draws the seed of a layer that has none from Python's global generator. The state of that
+    generator is restored afterwards.
     """
     before = random.getstate()
-    random.seed(checks.checked_seed(seed))
+    random.seed(checks.seed(seed))
     try:
         yield
     finally:
         random.setstate(before)
 
 
-def compile_falling(model, learning_rate, rows, epochs, batch_size, loss=None):
-    """Compile for one `fit` over that many rows, with a learning rate that falls to 0 (cosine).
+def compile_with_cosine_decay(model, learning_rate, rows, epochs, batch_size, loss=None):
+    """Compile a model for a single `fit`, during which the learning rate decays to 0.
 
     Args:
         model: keras.Model.
-        learning_rate: float. Of Adam, at the start.
-        rows, epochs, batch_size: int. Of the `fit` to come.
-        loss: of a model that has none of its own. Defaults to `None`.
+        learning_rate: float. Initial learning rate of Adam.
+        rows, epochs, batch_size: int. Size of the training set, and arguments of `fit`.
+        loss: loss of a model that does not define its own. Defaults to `None`.
     """
     steps = epochs * math.ceil(rows / batch_size)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
@@ -39,30 +39,23 @@ def compile_falling(model, learning_rate, rows, epochs, batch_size, loss=None):
 
 
 def check_arguments(arguments):
-    """Counts and rates among the arguments of an estimator, a dict, by the names they have."""
+    """Check the arguments of an estimator, a dict. Only the names listed here are checked."""
     least = {"steps": 0, "epochs": 1, "batch_size": 1, "latent_dim": 1, "neighbours": 1}
-    for name, least_value in (least | {"num_samples": 1, "max_samples": 2}).items():
+    for name, least_value in (least | {"num_samples": 1}).items():
         if name in arguments:
-            checks.check_count(arguments[name], name, least_value)
+            checks.count(arguments[name], name, least_value)
     if "learning_rate" in arguments:
-        check_rate(arguments["learning_rate"], "learning_rate", math.inf)
+        checks.number(arguments["learning_rate"], "learning_rate", above=True)
     if "contamination" in arguments:
-        check_rate(arguments["contamination"], "contamination", 0.5)
-    if not 0 < arguments.get("variance", 0.5) < 1:
-        raise ValueError(
-            f"variance is {arguments['variance']!r}; expected a share between 0 and 1."
-        )
-
-
-def check_rate(value, name, most):
-    finite = isinstance(value, numbers.Real) and not isinstance(value, bool) and value < math.inf
-    if not (finite and 0 < value <= most):
-        at_most = "" if most == math.inf else f" and at most {most:g}"
-        raise ValueError(f"{name} is {value!r}; expected a number above 0{at_most}.")
+        checks.number(arguments["contamination"], "contamination", most=0.5, above=True)
+    if "variance" in arguments:
+        variance = checks.number(arguments["variance"], "variance", most=1.0, above=True)
+        if variance == 1:
+            raise ValueError("variance is 1; expected a number below 1.")
 
 
 def check_fitted_to(estimator, x):
-    """x has rows of the shape that the estimator was fitted to, `shape_`, if it was."""
+    """Check that the rows of x have the shape `shape_` that the estimator was fitted to, if any."""
     if x.shape[1:] != getattr(estimator, "shape_", x.shape[1:]):
         raise ValueError(
             f"x has shape {x.shape}; this {type(estimator).__name__} was fitted to "
@@ -70,8 +63,8 @@ def check_fitted_to(estimator, x):
         )
 
 
-def as_of(model, x):
-    """x in the shape that the model reads, if it is a row of as many values."""
-    shape = model.x_shape
+def reshape_for(model, x):
+    """x in the shape that the model reads, if its rows have the right number of values."""
+    shape = model.signature.x_shape
     fits = shape is not None and None not in shape and math.prod(shape) == math.prod(x.shape[1:])
     return x.reshape(-1, *shape) if fits else x

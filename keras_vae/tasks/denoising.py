@@ -1,40 +1,40 @@
-"""Denoising: x from x + noise, by a trained model and by the classical ways (lecture rows A3, A4).
+"""Denoising: trained models and classical methods that recover x from x + noise (rows A3, A4).
 
     noise = Gaussian(0.5)
     OnePass(vae).transform(noisy)                          # the Report: encode, decode
     Inference(vae, noise).transform(noisy)                 # the z that explains x_noisy best
-    Wiener(noise).fit(x_train).transform(noisy)            # the best of all linear ways
+    Wiener(noise).fit(x_train).transform(noisy)            # the best linear method
     VAEDenoiser(noise).fit(x_train).transform(noisy)       # a VAE trained on (noisy, clean)
 
-Each is a scikit-learn transformer: `fit` takes clean data, `transform` noisy ones; images
-`(n, height, width[, channels])` or rows `(n, features)`, given back as they came, and clipped to
-[0, 1]. Models that are trained already need no `fit`.
+Each denoiser is a scikit-learn transformer: `fit` takes clean data, `transform` takes noisy data,
+images `(n, height, width[, channels])` or rows `(n, features)`. The output has the shape of the
+input and is clipped to [0, 1]. `OnePass` and `Inference` take a trained model and need no `fit`.
 """
 
 import math
 
 import numpy as np
 import tensorflow as tf
-from scipy import linalg, ndimage, sparse
+from scipy import linalg, ndimage
 from sklearn import decomposition
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from keras_vae import batching, networks
+from keras_vae import batching, checks, networks, noise
 from keras_vae.distributions import sum_over_values
-from keras_vae.models import VAE, checks
 from keras_vae.models.base import BaseModel
+from keras_vae.models.vae import VAE
 from keras_vae.tasks import common
 from keras_vae.tasks.noise import Gaussian, Masking, Noise, SaltAndPepper, Speckle, checked_clean
 
 __all__ = [
-    "PCA",
     "Gaussian",
     "Inference",
     "Masking",
     "Median",
     "NonLocalMeans",
     "OnePass",
+    "PrincipalComponents",
     "SaltAndPepper",
     "Speckle",
     "VAEDenoiser",
@@ -43,13 +43,13 @@ __all__ = [
 
 
 class Denoiser(TransformerMixin, BaseEstimator):
-    """Base of the ways: what they receive is checked, what they give is clipped."""
+    """Base class of all denoisers: validates the input and clips the output to [0, 1]."""
 
     def fit(self, x, y=None):
-        """Learn from clean data, an array `(n, ...)`; y is not read.
+        """Learn from clean data, an array `(n, ...)`; y is ignored.
 
         Raises:
-            ValueError, TypeError: x holds no numbers, NaN, infinity, or values beyond [0, 1].
+            ValueError, TypeError: x does not hold finite numbers in [0, 1].
         """
         x = checked_clean(_checked(x))
         self._check_arguments()
@@ -58,11 +58,11 @@ class Denoiser(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, x):
-        """x without its noise: a float32 array of the shape of x, in [0, 1].
+        """Remove the noise from x: a float32 array in [0, 1] with the shape of x.
 
         Raises:
-            ValueError, TypeError: x is not what `fit` was given.
-            sklearn.exceptions.NotFittedError: nothing was learned yet.
+            ValueError, TypeError: x does not match the data that `fit` received.
+            sklearn.exceptions.NotFittedError: the denoiser is not fitted.
         """
         check_is_fitted(self)
         x = _checked(x)
@@ -74,7 +74,7 @@ class Denoiser(TransformerMixin, BaseEstimator):
         if "noise" in arguments and not isinstance(self.noise, Noise):
             raise TypeError(f"noise is {self.noise!r}; expected a Noise, such as Gaussian(0.5).")
         if "model" in arguments and not isinstance(self.model, BaseModel):
-            raise TypeError(f"model is {self.model!r}; expected a trained model of this library.")
+            raise TypeError(f"model is {self.model!r}; expected a trained model of keras_vae.")
         common.check_arguments(arguments)
 
     def _fit(self, x):
@@ -88,10 +88,10 @@ class Denoiser(TransformerMixin, BaseEstimator):
 
 
 class OnePass(Denoiser):
-    """Encode the noisy image, decode: the Report's way, and that of a denoising model (row A3).
+    """Encodes and decodes the noisy image, as the Report does (row A3).
 
-    Right for a model that was trained on (noisy, clean). One that has seen clean images only takes
-    the noise for a part of the drawing.
+    This suits a model that was trained on (noisy, clean). A model that has only seen clean images
+    mistakes the noise for part of the drawing.
 
     Args:
         model: a trained VAE or Autoencoder.
@@ -105,22 +105,23 @@ class OnePass(Denoiser):
 
     def _denoise(self, x):
         self._check_arguments()
-        return self.model.predict(common.as_of(self.model, x), 1024, verbose=0)
+        return self.model.reconstruct(common.reshape_for(self.model, x))
 
 
 class Inference(Denoiser):
-    """Find the z that explains the noisy image best, decode it: no noise was seen in training.
+    """Finds the z that explains the noisy image best and decodes it.
 
         log p(x_noisy, z) = log p(x_noisy | z) + log p(z)
 
-    The noise is known, so its likelihood takes the place of the model's own. Gradient steps (Adam)
-    lead uphill from the mean of q(z|x_noisy), for each image by itself; kept is the best z visited.
+    The model has only seen clean images. The noise is known, so its likelihood replaces the
+    model's. For each image separately, Adam climbs from the mean of q(z|x_noisy); the best z that
+    it visits is kept.
 
     Args:
         model: a VAE that was trained on clean data.
-        noise: Noise. What the data suffered.
-        steps: int. Defaults to `100`.
-        learning_rate: float. Length of a step in latent space. Defaults to `0.1`.
+        noise: Noise. The noise to remove.
+        steps: int. Number of gradient steps. Defaults to `100`.
+        learning_rate: float. Learning rate of Adam, in latent space. Defaults to `0.1`.
     """
 
     def __init__(self, model, noise, steps=100, learning_rate=0.1):
@@ -133,24 +134,26 @@ class Inference(Denoiser):
         return True
 
     def latents(self, x):
-        """The z that were found, `(n, latent_dim)`, for noisy images x.
+        """The best z for each noisy image, `(n, latent_dim)`.
 
         Raises:
-            ValueError, TypeError: x, an argument or the model does not fit.
+            ValueError, TypeError: x, the model or another argument is not valid.
         """
         self._check_arguments()
-        x = common.as_of(self.model, _checked(x))
-        self.model.encode(x[:1])  # builds the model, and says what does not fit it
+        x = common.reshape_for(self.model, _checked(x))
+        self.model.encode(x[:1])  # builds the model, and raises if x does not fit it
         name = (type(self), type(self.noise), *vars(self.noise).items(), self.learning_rate)
         steps = [np.array(self.steps, "int32")]
-        return self.model.over_rows(name, self._climb, x, numbers=steps)
+        return self.model.over_rows(name, self._climb, (x,), numbers=steps)
 
     def _denoise(self, x):
         return self.model.decode(self.latents(x))
 
     def log_joint(self, x, z):
         """log p(x_noisy, z) of each row, in nats: a tensor `(batch,)`."""
-        density = self.noise.log_density(x, self.model.likelihood(z))
+        with noise.none():  # a model with several levels takes the means of the lower ones
+            z_of_decoder = self.model.lower(z)
+        density = self.noise.log_density(x, self.model.likelihood(z_of_decoder))
         return sum_over_values(density) + self.model.prior().log_prob(z)
 
     def _climb(self, steps, x):
@@ -160,30 +163,30 @@ class Inference(Denoiser):
                 value = self.log_joint(x, z)
             gradient = tape.gradient(value, z)
             better = value > highest
-            best, highest = tf.where(better[:, None], z, best), tf.where(better, value, highest)
-            # Adam (Kingma and Ba 2015, algorithm 1), for each latent by itself
+            best = tf.where(tf.reshape(better, (-1, *[1] * (len(z.shape) - 1))), z, best)
+            highest = tf.where(better, value, highest)
+            # Adam (Kingma and Ba 2015, algorithm 1), which treats each latent separately
             mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
             t = tf.cast(i + 1, "float32")
             stride = (mean / (1 - 0.9**t)) / (tf.sqrt(square / (1 - 0.999**t)) + 1e-8)
             return i + 1, z + self.learning_rate * stride, mean, square, best, highest
 
-        z = tf.cast(self.model.code(x), "float32")
+        z = tf.cast(self.model.codes(x)[-1], "float32")
         nothing = tf.zeros_like(z)
         start = (0, z, nothing, nothing, z, tf.fill(tf.shape(z)[:1], -math.inf))
-        # One turn more than steps: the last only looks at where the last step led.
+        # The additional iteration only evaluates the result of the last step.
         return tf.while_loop(lambda i, *_: i <= steps, step, start)[4]
 
 
 class VAEDenoiser(Denoiser):
-    """A dense VAE that is trained on (noisy, clean) when it is fitted, for a pipeline (Im 2017).
+    """A dense VAE that `fit` trains on pairs (noisy, clean) (Im 2017).
 
     Args:
-        noise: Noise. What to remove.
-        latent_dim: int. Defaults to `16`.
-        hidden: tuple of int. Sizes of the layers. Defaults to `(256,)`.
-        epochs, batch_size: int. Of the training. Default to `30` and `64`.
-        seed: int. Fixes the weights at the start, the order of the data and the noise. Defaults to
-            `0`.
+        noise: Noise. The noise to remove.
+        latent_dim: int. Size of z. Defaults to `16`.
+        hidden: tuple of int. Sizes of the hidden layers. Defaults to `(256,)`.
+        epochs, batch_size: int. Arguments of the training. Default to `30` and `64`.
+        seed: int. Fixes the initial weights, the order of the data and the noise. Defaults to `0`.
     """
 
     def __init__(self, noise, latent_dim=16, hidden=(256,), epochs=30, batch_size=64, seed=0):
@@ -198,7 +201,7 @@ class VAEDenoiser(Denoiser):
         with common.initial_weights_from(self.seed):
             pair = networks.dense(x.shape[1:], self.latent_dim, hidden=self.hidden)
             self.model_ = VAE(*pair, seed=self.seed)
-        common.compile_falling(self.model_, 3e-3, len(x), self.epochs, self.batch_size)
+        common.compile_with_cosine_decay(self.model_, 3e-3, len(x), self.epochs, self.batch_size)
         data = batching.batches(x.astype("float32"), self.batch_size, self.seed)
         self.model_.fit(data.map(self.noise.pairs(self.seed)), epochs=self.epochs, verbose=0)
 
@@ -206,19 +209,18 @@ class VAEDenoiser(Denoiser):
         return OnePass(self.model_).transform(x)
 
 
-# Classical ways ----------------------------------------------------------------------------
+# Classical methods -------------------------------------------------------------------------
 
 
 class Wiener(Denoiser):
-    """The linear way with the least mean squared error, of the training set under the noise.
+    """The linear method with the least mean squared error on the training set with noise.
 
-        x_hat = E[x] + Cov(x, y) Cov(y)^-1 (y - E[y]),   y the noisy image
+        x_hat = E[x] + Cov(x, y) Cov(y)^-1 (y - E[y]),   y = the noisy image
 
-    with the full covariance of all pixels; of y given x the noise knows mean and variance, so that
-    no noise is drawn.
+    The covariances follow from the mean and variance of y given x; no noise has to be drawn.
 
     Args:
-        noise: Noise.
+        noise: Noise. The noise to remove.
     """
 
     def __init__(self, noise):
@@ -230,22 +232,21 @@ class Wiener(Denoiser):
         self.mean_, self.noisy_mean_ = clean.mean(axis=0), expected.mean(axis=0)
         clean, expected = clean - self.mean_, expected - self.noisy_mean_
         of_noisy = expected.T @ expected / len(x) + np.diag(variance.mean(axis=0))
-        # Pixels that never change make it singular: the solution of least norm.
+        # Constant pixels can make it singular; the pseudo-inverse gives the least-norm solution.
         self.weights_ = linalg.pinvh(of_noisy) @ (expected.T @ clean / len(x))
 
     def _denoise(self, x):
         return self.mean_ + (x.reshape(len(x), -1) - self.noisy_mean_) @ self.weights_
 
 
-class PCA(Denoiser):
-    """The projection to the first principal components of clean data, as many as serve best.
+class PrincipalComponents(Denoiser):
+    """The projection onto the first principal components of clean data.
 
-    Their number is the one with the least squared error on the training set under the noise, of
-    which the first 10,000 are taken.
+    Their number is the one with the least squared error on up to 10,000 examples with noise.
 
     Args:
-        noise: Noise.
-        seed: int. Of the noise that the number is chosen on. Defaults to `0`.
+        noise: Noise. The noise to remove.
+        seed: int. Seed of the noise that is added to choose the number. Defaults to `0`.
     """
 
     def __init__(self, noise, seed=0):
@@ -258,7 +259,7 @@ class PCA(Denoiser):
         clean, noisy = (
             self.pca_.transform(a.reshape(len(a), -1)) for a in (some, self.noise(some, self.seed))
         )
-        # A component that is kept costs the noise in it; one that is left out, all that it held.
+        # Keeping a component costs the noise in it; dropping it costs the signal in it.
         gain = np.mean(clean**2 - (noisy - clean) ** 2, axis=0)
         self.n_components_ = int(np.argmax(np.cumsum([0.0, *gain])))
 
@@ -269,14 +270,13 @@ class PCA(Denoiser):
 
 
 class Median(Denoiser):
-    """The median of the pixels around each, in a square of the size that serves best.
+    """The median of the pixels in a square around each pixel.
 
-    The size, 3, 5 or 7, is the one with the least squared error on some of the training set under
-    the noise.
+    Its size, 3, 5 or 7, is the one with the least squared error on 1,000 examples with noise.
 
     Args:
-        noise: Noise.
-        seed: int. Of that noise. Defaults to `0`.
+        noise: Noise. The noise to remove.
+        seed: int. Seed of the noise that is added to choose the size. Defaults to `0`.
     """
 
     def __init__(self, noise, seed=0):
@@ -294,14 +294,15 @@ class Median(Denoiser):
 
 
 class NonLocalMeans(Denoiser):
-    """Each pixel as the mean of pixels whose surroundings look alike (Buades 2005), of one image.
+    """Replaces each pixel by a mean of pixels of the same image with a similar neighbourhood.
 
-    scikit-image's, which must be installed, told the standard deviation of the noise. How alike
-    they have to be, 0.4 to 1 of that deviation, is what serves best on some of the training set.
+    This is scikit-image's implementation of non-local means (Buades 2005); scikit-image must be
+    installed. The filter strength, 0.4 to 1 standard deviations of the noise, is the one with the
+    least squared error on up to 100 training examples with noise.
 
     Args:
-        noise: Noise.
-        seed: int. Of the noise that this is chosen on. Defaults to `0`.
+        noise: Noise. The noise to remove.
+        seed: int. Seed of the noise that is added to choose the strength. Defaults to `0`.
     """
 
     def __init__(self, noise, seed=0):
@@ -312,38 +313,35 @@ class NonLocalMeans(Denoiser):
         some = _images(x)[:100]
         noisy = self.noise(some, self.seed)
         self.sigma_ = max(float(np.sqrt(np.mean(self.noise.moments(some)[1]))), 1e-4)
-        shares = (0.4, 0.6, 0.8, 1.0)
-        errors = {share: np.mean((self._means(noisy, share) - some) ** 2) for share in shares}
-        self.share_ = min(errors, key=errors.get)
+        strengths = (0.4, 0.6, 0.8, 1.0)
+        errors = {h: np.mean((self._means(noisy, h) - some) ** 2) for h in strengths}
+        self.strength_ = min(errors, key=errors.get)
 
     def _denoise(self, x):
-        return self._means(_images(x), self.share_)
+        return self._means(_images(x), self.strength_)
 
-    def _means(self, images, share):
+    def _means(self, images, strength):
         from skimage.restoration import denoise_nl_means
 
         settings = {"patch_size": 5, "patch_distance": 7, "channel_axis": -1}
-        settings |= {"h": share * self.sigma_, "sigma": self.sigma_}
+        settings |= {"h": strength * self.sigma_, "sigma": self.sigma_}
         means = [denoise_nl_means(image, **settings) for image in images]
-        return np.stack(means).reshape(images.shape)  # it drops an axis of one channel
+        return np.stack(means).reshape(images.shape)  # scikit-image drops an axis of size 1
 
 
 def _checked(x):
-    """x as an array of numbers, all of them finite, with at least two axes."""
-    if sparse.issparse(x):
-        raise TypeError("x is a sparse matrix; expected an array: x.toarray().")
-    x = batching.to_array(x)
+    """x as an array of finite numbers with at least two axes."""
+    x = checks.array(x)
     if x.ndim < 2:
         raise ValueError(f"x has shape {x.shape}; expected images or rows, (n, ...).")
-    checks.check_finite(x, "x")
+    checks.finite(x, "x")
     return x
 
 
 def _images(x):
     if x.ndim not in (3, 4):
         raise ValueError(
-            f"x has shape {x.shape}; this way looks at neighbours, and needs images "
-            "(n, height, width[, channels])."
+            f"x has shape {x.shape}; this method needs images, (n, height, width[, channels])."
         )
     return x if x.ndim == 4 else x[..., np.newaxis]
 

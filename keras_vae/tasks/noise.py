@@ -1,103 +1,99 @@
-"""Noise, p(noisy | clean): how to add it, and what is known of it when it is to be removed.
+"""Noise models p(noisy | clean): they add noise, and give its density and moments for denoising.
 
     noise = Gaussian(0.5)
     noisy = noise(x_test, seed=1)                                      # an array
-    data = batching.batches(x_train, 128, seed=1).map(noise.pairs(1))  # (noisy, clean), anew
+    data = batching.batches(x_train, 128, seed=1).map(noise.pairs(1))  # (noisy, clean) pairs
 
-Every value gets noise of its own. Images are in [0, 1]; level 0 changes nothing.
+The noise of each value is independent. Images must be in [0, 1]. Level 0 means no noise.
 """
 
 import math
-import numbers
 
 import numpy as np
 import tensorflow as tf
 from keras import ops
 from scipy import stats
 
-from keras_vae import batching
+from keras_vae import checks
 from keras_vae.distributions import Normal
-from keras_vae.models import checks
 
-# A decoder's mean is never the clean image to the last bit: what its error adds, as a variance, to
-# a noise that vanishes (at level 0, or of black under speckle).
+# Variance of the decoder's own error. It keeps the density finite where the noise vanishes, at
+# level 0 or for black pixels under speckle noise.
 _LEAST_VARIANCE = 0.05**2
 
 
 class Noise:
-    """Base of the noises, each with a `level`.
+    """Base class of all noise models.
 
-    One of your own defines `draw`, `log_density` and `moments`, as far as they are used; what its
-    constructor keeps is hashable (numbers, tuples), since compiled functions are found by it.
+    A subclass defines `draw`, `log_density` and `moments`, or those of them that are used. The
+    attributes that its constructor sets must be hashable (numbers, tuples), because they are part
+    of the key under which compiled functions are cached.
 
     Args:
-        level: float. How much of it; 0 is none.
+        level: float. Strength of the noise; 0 means none.
 
     Raises:
-        ValueError: the level is out of its range.
+        ValueError: the level is out of range.
     """
 
-    most = math.inf  # the largest level that means anything
+    most = math.inf  # largest valid level
 
     def __init__(self, level):
-        number = isinstance(level, numbers.Real) and not isinstance(level, bool)
-        if not number or not 0 <= level <= self.most or level == math.inf:
-            at_most = "" if self.most == math.inf else f" and at most {self.most:g}"
-            raise ValueError(f"level is {level!r}; expected a number of at least 0{at_most}.")
-        self.level = float(level)
+        self.level = checks.number(level, "level", most=self.most)
 
     def __repr__(self):
         return f"{type(self).__name__}({self.level:g})"
 
     def __call__(self, x, seed=None):
-        """x with noise, a float32 array of the shape of x.
+        """Add noise to x: a float32 array with the shape of x.
 
         Args:
             x: array `(n, ...)` in [0, 1].
-            seed: int. Fixes the noise. Defaults to `None`, other noise at each call.
+            seed: int. Fixes the noise. Defaults to `None`: different noise at each call.
 
         Raises:
-            ValueError, TypeError: x is no array of finite numbers in [0, 1].
+            ValueError, TypeError: x does not hold finite numbers in [0, 1].
         """
         x = checked_clean(x).astype("float32", copy=False)
         return self.draw(tf.constant(x), _generator(seed)).numpy()
 
     def pairs(self, seed=None):
-        """A map for `tf.data`: x to (noisy, x), with fresh noise in every epoch.
+        """A function for `tf.data.Dataset.map` from x to (noisy, x); each epoch gets new noise.
 
         Args:
-            seed: int. Fixes the noise of all epochs. Defaults to `None`, another in every process.
+            seed: int. Fixes the noise of all epochs. Defaults to `None`: different noise in each
+                process.
         """
         generator = _generator(seed)
         return lambda x: (self.draw(tf.cast(x, "float32"), generator), x)
 
     def draw(self, x, generator):
-        """The tensor x with noise from a `tf.random.Generator`."""
+        """Add noise, drawn from a `tf.random.Generator`, to the tensor x."""
         raise NotImplementedError
 
     def log_density(self, noisy, p):
-        """log p(noisy | z) of each value, in nats, the clean one being described by p = p(x|z).
+        """log p(noisy | z) of each value, in nats, where p = p(x|z) describes the clean value.
 
-        Exact for noise added to a normal p(x|z); of a Bernoulli, Gaussian noise and speckle take
-        the mean for the clean, grey value. Salt and pepper and masking weigh p(x|z) itself against
-        the share of specks, which presumes a density that has no units: a Bernoulli's.
+        Gaussian noise is exact for a normal p(x|z). For a Bernoulli p(x|z), Gaussian noise and
+        speckle take its mean as the clean grey value. Salt and pepper and masking compare p(x|z)
+        with a probability and therefore need a p(x|z) without units, such as a Bernoulli.
 
         Args:
             noisy: tensor `(batch, ...)`.
-            p: Distribution of the same shape, a decoder's.
+            p: Distribution of the same shape, as the decoder gives it.
         """
         raise NotImplementedError
 
     def moments(self, x):
-        """Mean and variance of each noisy value where the clean ones are the array x."""
+        """Mean and variance of each noisy value, given the array x of clean values."""
         raise NotImplementedError
 
 
 class Gaussian(Noise):
-    """x + level * N(0, 1); with `clip`, cut off at 0 and 1 as a camera does.
+    """x + level * N(0, 1); with `clip`, the result is clipped to [0, 1], as in a camera.
 
     Args:
-        level: float. The standard deviation.
+        level: float. Standard deviation of the noise.
         clip: bool. Defaults to `False`.
     """
 
@@ -117,7 +113,7 @@ class Gaussian(Noise):
         inside = Normal(p.mean, ops.log(variance)).log_density(noisy)
         if not self.clip:
             return inside
-        # What was cut off lay anywhere beyond the edge.
+        # A clipped value stands for all values beyond the limit.
         deviation = ops.sqrt(variance)
         below = _log_normal_cdf(-p.mean / deviation)
         above = _log_normal_cdf((p.mean - 1.0) / deviation)
@@ -127,11 +123,11 @@ class Gaussian(Noise):
         x = np.asarray(x, "float64")
         if not self.clip or not self.level:
             return x, np.full_like(x, self.level**2)
-        # Of a normal variable cut off at both ends: x + level * e, e in [low, high].
+        # Moments of a normal variable x + level * e that is clipped outside of low <= e <= high.
         low, high = -x / self.level, (1 - x) / self.level
         below, above = stats.norm.cdf(low), stats.norm.sf(high)
         within = 1 - below - above
-        first = stats.norm.pdf(low) - stats.norm.pdf(high)  # of e, where it is within
+        first = stats.norm.pdf(low) - stats.norm.pdf(high)  # E[e; low <= e <= high]
         second = within + low * stats.norm.pdf(low) - high * stats.norm.pdf(high)
         mean = above + x * within + self.level * first
         square = above + x**2 * within + 2 * x * self.level * first + self.level**2 * second
@@ -139,7 +135,7 @@ class Gaussian(Noise):
 
 
 class SaltAndPepper(Noise):
-    """Black or white, one as likely as the other, in the place of a share `level` of the values."""
+    """Replaces a share `level` of the values by 0 or 1 with equal probability."""
 
     most = 1.0
 
@@ -149,7 +145,7 @@ class SaltAndPepper(Noise):
         return tf.where(uniform < self.level, speck, x)
 
     def log_density(self, noisy, p):
-        # Left alone, and then as p says; or a speck, which is never grey.
+        # A value is either unchanged, with density p, or a speck, which is exactly 0 or 1.
         is_speck = ops.logical_or(noisy <= 0, noisy >= 1)
         return _log_of_either(self.level, is_speck, 0.5, noisy, p)
 
@@ -160,7 +156,7 @@ class SaltAndPepper(Noise):
 
 
 class Masking(Noise):
-    """0 in the place of a share `level` of the values (Vincent 2008)."""
+    """Replaces a share `level` of the values by 0 (Vincent 2008)."""
 
     most = 1.0
 
@@ -177,7 +173,7 @@ class Masking(Noise):
 
 
 class Speckle(Noise):
-    """x * (1 + level * N(0, 1)): black stays black."""
+    """x * (1 + level * N(0, 1)): black pixels stay black."""
 
     def draw(self, x, generator):
         return x * (1.0 + self.level * generator.normal(tf.shape(x)))
@@ -193,8 +189,8 @@ class Speckle(Noise):
 
 def checked_clean(x):
     """x as an array of finite numbers in [0, 1]."""
-    x = batching.to_array(x)
-    checks.check_finite(x, "x")
+    x = checks.array(x)
+    checks.finite(x, "x")
     if x.min() < 0 or x.max() > 1:
         extreme = f"up to {x.max()}" if x.max() > 1 else f"down to {x.min()}"
         raise ValueError(f"x has values {extreme}; expected images in [0, 1]. Rescale it.")
@@ -202,26 +198,26 @@ def checked_clean(x):
 
 
 def _variance_of(p):
-    """What p(x|z) itself varies around its mean, where it is normal."""
+    """The variance of p(x|z) if it is normal; else 0."""
     return ops.exp(p.log_var) if isinstance(p, Normal) else 0.0
 
 
 def _generator(seed):
-    seed = checks.checked_seed(seed)
+    seed = checks.seed(seed)
     if seed is None:
         return tf.random.Generator.from_non_deterministic_state()
     return tf.random.Generator.from_seed(seed)
 
 
 def _log_of_either(level, may_be_noise, density, noisy, p):
-    """log[(1 - level) p(noisy|z) + level * density], the latter only where it may be noise."""
+    """log[(1 - level) p(noisy|z) + level * density], the second term only where it may be noise."""
     kept = p.log_density(noisy) + math.log(max(1 - level, 1e-12))
     either = ops.logaddexp(kept, math.log(max(level * density, 1e-12)))
     return ops.where(may_be_noise, either, kept)
 
 
 def _log_normal_cdf(t):
-    """log Phi(t), also far below 0, where Phi itself is too small for float32."""
+    """log Phi(t), also for t far below 0, where Phi(t) underflows in float32."""
     far = ops.minimum(t, -8.0)
     asymptotic = -0.5 * (far**2 + math.log(2 * math.pi)) - ops.log(-far) + ops.log1p(-1 / far**2)
     return ops.where(

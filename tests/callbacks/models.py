@@ -1,4 +1,4 @@
-"""Models for the tests of what callbacks write: those of the library, and one of a user."""
+"""Models for the tests of callbacks: those of the library and some that a user might write."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from keras_vae import VAE, Autoencoder, ConditionalVAE, networks, priors
 
 @keras.saving.register_keras_serializable(package="test")
 class UsersVAE(VAE):
-    """As a user writes one: no scopes, a network of its own, and an objective of three terms."""
+    """A user's model: no name scopes, a network of its own, and an objective with three terms."""
 
     loss_names = (*VAE.loss_names, "sparsity")
 
@@ -17,7 +17,7 @@ class UsersVAE(VAE):
         self.judge = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)], name="judge")
 
     def objective(self, x, y=None, training=False):
-        x, target, condition = self.roles(x, y)
+        x, target, condition = self.signature.roles(x, y)
         q = self.posterior(x, condition, training)
         z = self.sampling((q.mean + 0.0, q.log_var), training=training)
         reconstruction_loss = -self.likelihood(z, condition, training).log_prob(target)
@@ -34,7 +34,7 @@ class UsersVAE(VAE):
 
 @keras.saving.register_keras_serializable(package="test")
 class AdversarialVAE(VAE):
-    """Two players: a critic with a term of its own, a network more, a weight of the model's own."""
+    """A model with two players: the critic has its own loss, network and weight."""
 
     loss_names = (*VAE.loss_names, "critic_loss")
     parts = ("input", "encoder", "sampling", "decoder", "critic", *VAE.parts[4:])
@@ -58,7 +58,7 @@ class AdversarialVAE(VAE):
 
 
 def recurrent():
-    """A decoder that is a recurrent network: its loop is one node with an edge back."""
+    """Recurrent networks: a loop is a single node of the graph."""
     x = keras.Input((8, 8, 1))
     h = keras.layers.LSTM(4)(keras.layers.Reshape((8, 8))(x))
     outputs = [keras.layers.Dense(2, name=name)(h) for name in ("z_mean", "z_log_var")]
@@ -76,7 +76,7 @@ def conv(**arguments):
 
 
 def other_names():
-    """Networks as users name them: `hidden` beside `hidden_1`, layers alike in both networks."""
+    """Networks with confusing names: `hidden` beside `hidden_1`, and the same names in both."""
     x = keras.Input((8, 8, 1))
     h = keras.layers.Flatten()(x)
     h = keras.layers.Dense(5, name="hidden")(h)
@@ -119,6 +119,6 @@ def make(name, policy=None, optimizer="adam", **compile_arguments):
 
 
 def state_of(model):
-    """Every number that training depends on."""
+    """All values that training depends on."""
     optimizer = [variable.numpy() for variable in model.optimizer.variables]
     return [*(variable.numpy() for variable in model.variables), *optimizer]

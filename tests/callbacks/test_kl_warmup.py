@@ -1,5 +1,7 @@
 """`vae.fit(x, callbacks=[KLWarmup(epochs=10)])`."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -32,9 +34,10 @@ def test_a_second_fit_goes_on_where_the_first_stopped(make_vae, x):
     np.testing.assert_allclose(betas, [0.6, 0.8])
 
 
+@pytest.mark.filterwarnings("ignore:EarlyStopping monitors")
 @pytest.mark.parametrize("first", [True, False])
 def test_the_scheduled_beta_survives_restored_weights(make_vae, x, first):
-    """EarlyStopping puts back the weights of the best epoch, beta among them."""
+    """EarlyStopping restores the weights of the best epoch, and beta is one of them."""
     vae = make_vae()
     stop = keras.callbacks.EarlyStopping(
         "loss", mode="max", patience=1, restore_best_weights=True
@@ -51,10 +54,45 @@ def test_a_fit_without_epochs_changes_nothing(make_vae, x):
     assert float(vae.beta) == 3
 
 
+def warned(vae, x, *callbacks, epochs=2, **arguments):
+    """The warnings of KLWarmup in a fit with other callbacks."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = {"validation_data": x[:32], "epochs": epochs, "verbose": 0}
+        vae.fit(x[:32], callbacks=[*callbacks, KLWarmup(**{"epochs": 3, **arguments})], **data)
+    return [str(w.message) for w in caught if "KLWarmup" in str(w.message)]
+
+
+def test_a_loss_that_is_monitored_during_the_warmup_gets_a_warning(make_vae, x, tmp_path):
+    """EarlyStopping on val_loss stops a warm-up over 30 epochs at beta = 0.57."""
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=9)
+    best = keras.callbacks.ModelCheckpoint(tmp_path / "a.keras", "val_loss", save_best_only=True)
+    last = keras.callbacks.ModelCheckpoint(tmp_path / "b.keras", "val_loss")
+    slower = keras.callbacks.ReduceLROnPlateau("loss", patience=9)
+    right = keras.callbacks.EarlyStopping("val_elbo", mode="max", patience=9)
+    vae = make_vae()
+    said = warned(vae, x, stop, best, last, slower, right)
+    names = [text.split()[0] for text in said]
+    assert names == ["EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau"]
+    assert "Monitor 'val_elbo' with mode='max' instead." in said[0]
+    assert "Monitor 'elbo' with mode='max' instead." in said[2]
+    assert len(warned(vae, x, stop)) == 1  # epoch 2 of 3
+    assert not warned(vae, x, stop)  # the warm-up is over
+    assert not warned(make_vae(), x, stop, start=1.0)
+
+
 @pytest.mark.parametrize(
-    "arguments",
-    [{"epochs": 0}, {"epochs": 2.5}, {"start": -1.0}, {"end": -1.0}, {"end": float("nan")}],
+    ("arguments", "sentence"),
+    [
+        ({"epochs": 0}, "epochs is 0; expected an int of at least 1"),
+        ({"epochs": 2.5}, "epochs is 2.5"),
+        ({"epochs": True}, "epochs is True"),
+        ({"start": -1.0}, "start is -1.0; expected a number of at least 0"),
+        ({"start": "0.5"}, "start is '0.5'"),
+        ({"end": -1.0}, "end is -1.0"),
+        ({"end": float("nan")}, "end is nan"),
+    ],
 )
-def test_a_bad_argument_gets_a_sentence(arguments):
-    with pytest.raises(ValueError, match=r"expected an int|never below 0"):
+def test_a_bad_argument_gets_a_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
         KLWarmup(**arguments)

@@ -1,4 +1,4 @@
-"""What a real TensorBoard makes of the logs: its data endpoints, and its page in a browser."""
+"""The logs in a real TensorBoard: its data endpoints, and its page in a browser."""
 
 import importlib.util
 import json
@@ -34,7 +34,7 @@ PARTS = [
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory):
-    """Two trainings side by side, of two and of three latents."""
+    """Two trainings side by side, with two and with three latents."""
     from keras_vae import datasets
 
     (x, y), _ = datasets.load_digits(limit=300)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 import tensorflow as tf
 
 from keras_vae import VAE, networks
@@ -47,6 +48,14 @@ TO_FIT = {
     "one NaN": (lambda x: {"x": np.where(np.arange(64).reshape(8, 8, 1) == 5, np.nan, x)}, "NaN"),
     "infinity": (lambda x: {"x": np.inf * np.ones((4, 8, 8, 1))}, "holds NaN or infinity"),
     "NaN in the input": (lambda x: {"x": NAN, "y": x[:4]}, "x holds NaN"),
+    "a sparse matrix": (
+        lambda x: {"x": scipy.sparse.csr_matrix(x.reshape(300, 64))},
+        "sparse matrix; expected an array",
+    ),
+    "a masked array": (
+        lambda x: {"x": np.ma.masked_less(x, 0.1)},
+        "masked array that hides values",
+    ),
     "empty": (lambda x: {"x": x[:0]}, "is empty"),
     "strings": (lambda x: {"x": np.array(["a", "b"])}, "expected an array of numbers"),
     "a string": (lambda x: {"x": "digits"}, "expected an array of numbers"),
@@ -364,3 +373,76 @@ def test_an_objective_that_gives_other_names_than_loss_names_says_so(x):
     vae.compile("adam")
     with pytest.raises(ValueError, match="loss_names is"):
         vae.fit(x, verbose=0)
+
+
+# What a subclass gets wrong ------------------------------------------------------------------
+
+
+def of_subclass(**methods):
+    vae = type("Wrong", (VAE,), methods)(*networks.dense((8, 8, 1), 2, hidden=(4,)))
+    vae.compile("adam")
+    return vae
+
+
+def objective_with(**wrong):
+    def objective(self, x, y=None, training=False):
+        terms = VAE.objective(self, x, y, training)
+        return {**terms, **{name: function(terms[name]) for name, function in wrong.items()}}
+
+    return objective
+
+
+def split(first, second):
+    return lambda self: {
+        "loss": first(self.trainable_variables),
+        "kl_loss": second(self.trainable_variables),
+    }
+
+
+ops = keras.ops
+
+
+@pytest.mark.parametrize(
+    ("methods", "sentence"),
+    [
+        (
+            {"regulariser": lambda self, q, p, z, divergence: ops.sum(divergence)},
+            r"the regulariser has shape \(\); expected one value for each example",
+        ),
+        (
+            {"regulariser": lambda self, q, p, z, d: ops.mean(ops.sum(d, axis=1, keepdims=True))},
+            "the regulariser has shape",
+        ),
+        (
+            {"regulariser": lambda self, q, p, z, d: ops.sum(ops.mean(d, 0, keepdims=True), 1)},
+            r"the regulariser has shape \(1,\)",
+        ),
+        ({"objective": objective_with(kl_loss=ops.mean)}, "'kl_loss' of the objective has shape"),
+        ({"objective": objective_with(loss=lambda v: v[:, None])}, "'loss' of the objective has"),
+        (
+            {"players": split(lambda all_: all_, lambda all_: all_[:2])},
+            r"kernel stands twice in players, under 'loss' and 'kl_loss'",
+        ),
+        (
+            {"players": split(lambda all_: all_[:2], lambda all_: all_[3:])},
+            r"kernel is in no group of players, and would not be trained",
+        ),
+        (
+            {"players": lambda self: {"los": self.trainable_variables}},
+            "players has 'los', which is no term",
+        ),
+    ],
+)
+def test_a_step_says_which_term_or_weight_of_a_subclass_is_wrong(x, methods, sentence):
+    vae = of_subclass(**methods)
+    with pytest.raises(ValueError, match=sentence) as error:
+        vae.fit(x, verbose=0)
+    one_sentence(error)
+
+
+def test_a_term_of_the_whole_batch_is_broadcast(x):
+    def regulariser(self, q, p, z, divergence):
+        of_batch = ops.sum(ops.mean(divergence, axis=0))
+        return ops.broadcast_to(of_batch, ops.shape(divergence)[:1])
+
+    of_subclass(regulariser=regulariser).fit(x, verbose=0)

@@ -85,7 +85,7 @@ def test_log_likelihood_of_each_class_equals_quadrature_over_the_latents(trained
         assert np.logaddexp.reduce(log_p_z) == pytest.approx(0, abs=0.01)  # the grid holds it all
         p_x = trained.likelihood(grid, c)
         exact = [np.logaddexp.reduce(np.array(p_x.log_prob(one[None])) + log_p_z) for one in some]
-        estimate = trained.log_likelihood(some, 2000, condition=c[: len(some)])
+        estimate = trained.log_likelihood(some, 4000, condition=c[: len(some)])
         errors[label] = np.abs(estimate - exact).mean()
         wrong = trained.log_likelihood(some, 100, condition=np.full(len(some), (label + 1) % 10))
         assert np.abs(wrong - exact).mean() > 0.5
@@ -140,7 +140,8 @@ def test_one_condition_for_all_or_one_for_each(trained):
     whole = trained.generate(200, seed=1, condition=4)
     assert whole.shape == (200, 8, 8, 1)
     np.testing.assert_array_equal(whole, trained.generate(200, seed=1, condition=[4] * 200))
-    np.testing.assert_array_equal(whole[:3], trained.generate(3, seed=1, condition=[4, 4, 4]))
+    three = trained.generate(3, seed=1, condition=[4, 4, 4])
+    np.testing.assert_allclose(whole[:3], three, atol=1e-6)
     z = np.zeros((3, 2))
     images = trained.decode(z, condition=4)
     np.testing.assert_array_equal(images, trained.decode(z, condition=[4, 4, 4]))

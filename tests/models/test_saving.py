@@ -17,6 +17,7 @@ import pytest
 import tensorflow as tf
 
 import keras_vae
+from keras_vae import VAE, networks
 from keras_vae.likelihoods import Gaussian
 from tests.conftest import weights_of
 
@@ -259,6 +260,75 @@ def test_weights_of_a_plain_file_load_and_keep_the_generators(make_vae, tmp_path
     other.load_weights(tmp_path / "plain.weights.h5")
     np.testing.assert_array_equal(weights_of(vae), weights_of(other))
     assert int(other.data_order.state[0]) == 8
+
+
+def with_dropout(make_vae, dropout, **arguments):
+    return make_vae(network={"dropout": dropout, "hidden": (16, 8)}, **arguments)
+
+
+def test_generators_are_found_by_their_place_keras3_e24(make_vae, x, tmp_path):
+    """With dropout or without, one layer more or fewer: each loads what is its own."""
+    trained = with_dropout(make_vae, 0.2)
+    trained.fit(x, epochs=3, verbose=0)
+    trained.generate(1)
+    trained.save_weights(tmp_path / "with.weights.h5")
+    without = with_dropout(make_vae, 0.0, seed=9)
+    without.load_weights(tmp_path / "with.weights.h5")
+    states, found = trained.generator_states(), without.generator_states()
+    assert set(found) < set(states)
+    for place, state in found.items():
+        np.testing.assert_array_equal(state, states[place], err_msg=place)
+    without.save_weights(tmp_path / "without.weights.h5")
+    back = with_dropout(make_vae, 0.2, seed=7)
+    own = {place: state.numpy() for place, state in back.generator_states().items()}
+    back.load_weights(tmp_path / "without.weights.h5")
+    for place, state in back.generator_states().items():
+        expected = own[place] if "dropout" in place else states[place]
+        np.testing.assert_array_equal(state, expected, err_msg=place)
+
+
+def test_a_class_that_gained_a_generator_loads_what_it_had(make_vae, x, tmp_path):
+    class More(VAE):
+        def __init__(self, *arguments, **settings):
+            super().__init__(*arguments, **settings)
+            self.another = keras_vae.noise.SeedGenerator(3)  # in the place of none
+            self.added = keras_vae.noise.SeedGenerator(4)
+
+    old = make_vae()
+    old.fit(x, epochs=2, verbose=0)
+    old.save_weights(tmp_path / "old.weights.h5")
+    new = More(*networks.dense((8, 8, 1), 2, hidden=(16,)), seed=8)
+    new.compile("adam")
+    new.load_weights(tmp_path / "old.weights.h5")
+    assert new.epochs_seen == 2
+    assert new.another.peek() == (3, 0)
+    for place, state in old.generator_states().items():
+        np.testing.assert_array_equal(new.generator_states()[place], state)
+
+
+def test_a_checkpoint_of_tensorflow_holds_the_generators_keras3_e27(make_vae, x, tmp_path):
+    trained = with_dropout(make_vae, 0.2)
+    trained.fit(x, epochs=2, verbose=0)
+    checkpoint = tf.train.Checkpoint(model=trained, optimizer=trained.optimizer)
+    path = checkpoint.save(str(tmp_path / "checkpoint"))
+    again = with_dropout(make_vae, 0.2, seed=9)
+    again.ensure_built()
+    restored = tf.train.Checkpoint(model=again, optimizer=again.optimizer)
+    restored.restore(path).assert_consumed()
+    assert again.epochs_seen == 2
+    assert_same_state(trained, again)
+    for vae in (trained, again):
+        vae.fit(x, epochs=1, verbose=0)
+    assert_same_state(trained, again)
+
+
+def test_two_equal_models_of_one_process_load_what_is_theirs(make_vae, x, tmp_path):
+    one, two = (with_dropout(make_vae, 0.2, seed=seed) for seed in (1, 2))
+    for name, vae, epochs in (("one", one, 1), ("two", two, 2)):
+        vae.fit(x, epochs=epochs, verbose=0)
+        vae.save(tmp_path / f"{name}.keras")
+    for name, vae in (("two", two), ("one", one)):
+        assert_same_state(vae, keras.models.load_model(tmp_path / f"{name}.keras"))
 
 
 def test_export_gives_predict(make_vae, x, tmp_path):

@@ -15,34 +15,17 @@ import keras
 import numpy as np
 
 import keras_vae
-from keras_vae import datasets, likelihoods, networks, priors
+from keras_vae import datasets, zoo
 
 FOLDER = pathlib.Path(__file__).parent
 DRAWS = 64
 
 
 def models():
-    """A small model of each kind, not yet trained."""
-    from keras_vae import VAE, Autoencoder, ConditionalVAE
-
+    """{name: a small model of each entry of the registry}, not yet trained."""
     keras.utils.set_random_seed(0)
-    gaussian = likelihoods.Gaussian(variance="decoder")
-    return {
-        "VAE": VAE(*networks.dense((8, 8, 1), 2, hidden=(16,), dropout=0.1), beta=0.5, seed=1),
-        "VAE-gaussian-conv": VAE(
-            *networks.conv((8, 8, 1), 2, filters=(4,), batch_norm=True, likelihood=gaussian),
-            likelihood=gaussian,
-            seed=1,
-        ),
-        "Autoencoder": Autoencoder(
-            *networks.dense((8, 8, 1), 2, hidden=(16,), variational=False), seed=1
-        ),
-        "ConditionalVAE": ConditionalVAE(
-            *networks.dense((8, 8, 1), 2, hidden=(16,), condition=10),
-            prior=priors.Mixture(2, components=2, condition=10),
-            seed=1,
-        ),
-    }
+    small = {"input_shape": (8, 8, 1), "latent_dim": 2, "seed": 1}
+    return {name: entry.make(**small, **entry.example) for name, entry in zoo.ENTRIES.items()}
 
 
 def outputs(model, x, y=None):
@@ -72,7 +55,7 @@ def write(path, model, x, y=None):
 if __name__ == "__main__":
     (x_train, y_train), (x_test, y_test) = datasets.load_digits(limit=200)
     for name, model in models().items():
-        reads = name == "ConditionalVAE"
+        reads = model.signature.reads_condition
         model.compile(optimizer="adam")
         model.fit(x_train, y_train if reads else None, epochs=3, verbose=0)
         path = FOLDER / f"{name}-{keras_vae.__version__}.keras"

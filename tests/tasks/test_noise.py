@@ -1,4 +1,4 @@
-"""Noise as p(noisy | clean).
+"""Noise models p(noisy | clean).
 
 noise = Gaussian(0.5)
 noisy = noise(x, seed=1)
@@ -39,10 +39,10 @@ def test_level_0_changes_nothing(kind, x):
 
 
 @pytest.mark.parametrize("noise", NOISES, ids=repr)
-def test_the_density_of_what_may_be_seen_integrates_to_one(noise):
+def test_the_density_integrates_to_one(noise):
     means = np.array([0.02, 0.3, 0.97], "float32")[:, None]
     logits = np.log(means / (1 - means))
-    if isinstance(noise, (SaltAndPepper, Masking)):  # of binary images: black or white is seen
+    if isinstance(noise, (SaltAndPepper, Masking)):  # for binary images: 0 or 1 is seen
         density = np.exp(
             noise.log_density(np.array([0.0, 1.0], "float32")[None], Bernoulli(logits))
         )
@@ -52,13 +52,13 @@ def test_the_density_of_what_may_be_seen_integrates_to_one(noise):
     inside = (seen > 0) & (seen < 1) if noise.__dict__.get("clip") else np.full(len(seen), True)
     density = np.exp(noise.log_density(seen[None], Bernoulli(logits)))
     total = density[:, inside].sum(axis=1) * (seen[1] - seen[0])
-    if not inside.all():  # what is cut off is seen as exactly 0 or 1
+    if not inside.all():  # a clipped value is exactly 0 or 1
         edges = np.array([0.0, 1.0], "float32")[None]
         total += np.exp(noise.log_density(edges, Bernoulli(logits))).sum(axis=1)
     np.testing.assert_allclose(total, 1, rtol=2e-3)
 
 
-def test_what_is_cut_off_far_out_has_a_finite_density_and_gradient():
+def test_an_unlikely_clipped_value_has_a_finite_density_and_gradient():
     logits = tf.Variable([[-1.4, 0.0, 20.0]])
     with tf.GradientTape() as tape:
         far = Gaussian(0.05, clip=True).log_density(np.zeros((1, 3), "float32"), Bernoulli(logits))
@@ -69,7 +69,7 @@ def test_what_is_cut_off_far_out_has_a_finite_density_and_gradient():
     assert (gradient[0, :2] < -1).all()
 
 
-def test_gaussian_noise_on_a_normal_value_is_normal():
+def test_a_normal_value_with_gaussian_noise_is_normal():
     p = Normal([[0.2]], np.log([[0.3]]))
     found = Gaussian(0.5).log_density(np.array([[0.9]], "float32"), p)
     expected = norm.logpdf(0.9, 0.2, np.sqrt(0.3 + 0.25))
@@ -77,7 +77,7 @@ def test_gaussian_noise_on_a_normal_value_is_normal():
 
 
 @pytest.mark.parametrize("noise", NOISES, ids=repr)
-def test_moments_of_black_and_white_integers_are_those_of_floats(noise):
+def test_moments_of_integers_are_those_of_floats(noise):
     for of_ints, of_floats in zip(
         noise.moments(np.array([[0, 1]], "uint8")), noise.moments([[0.0, 1.0]]), strict=True
     ):
@@ -91,7 +91,7 @@ def test_a_seed_fixes_the_noise(x):
         assert not np.array_equal(noise(x), noise(x))
 
 
-def test_every_epoch_has_noise_of_its_own_whatever_the_global_seed_keras3_4_5(x):
+def test_each_epoch_has_different_noise_despite_a_global_seed_keras3_4_5(x):
     def epochs(seed):
         keras.utils.set_random_seed(0)
         data = batching.batches(x, 32, seed=1, shuffle=False).map(Gaussian(0.5).pairs(seed))
@@ -116,12 +116,12 @@ def test_every_epoch_has_noise_of_its_own_whatever_the_global_seed_keras3_4_5(x)
         (lambda: Gaussian(0.5)(np.zeros((1, 2)), seed=-1), "seed is -1; expected"),
     ],
 )
-def test_bad_input_gets_a_sentence(noise, message):
+def test_bad_input_raises_an_error_that_says_why(noise, message):
     with pytest.raises(ValueError, match=message):
         noise()
 
 
-def test_a_noise_of_ones_own_is_a_subclass(x):
+def test_a_subclass_defines_another_noise(x):
     class Darker(Noise):
         most = 1.0
 

@@ -1,11 +1,12 @@
-"""A traced graph, sorted: from a heap of nodes to one that reads as a chain.
+"""Sort a traced graph into the parts of a model, so that it reads as a chain.
 
-- A node in a known scope stands there, without the number that a scope has when it is opened again;
-  the tape's nodes stand under `backward`.
-- A node in no scope stands with what it is made from, if a network reads it, else under the loss.
-- A variable stands in the innermost scope of those who read it.
-- For the sake of the picture two kinds of edges are left out: what `backward` and `apply_gradients`
-  take straight from the networks (kept activations, weights), and what leads back.
+- A node traced in the scope of a part stays there; the number of a scope that was opened again is
+  removed. The gradient tape's nodes go under `backward`.
+- A node outside of all parts goes under the loss. But if a network reads it, it goes with the last
+  network that it is computed from or, if there is none, with its first reader.
+- A variable goes into the innermost scope that contains all its readers.
+- Four kinds of edges would clutter the picture and are left out: to `backward`, all but the loss's
+  (activations); to `apply_gradients`, all but `backward`'s (weights); to an earlier part; control.
 """
 
 import posixpath
@@ -13,20 +14,19 @@ import re
 
 import tensorflow as tf
 
-_LARGE = 4096  # bytes; the value of a larger constant is not kept
+_LARGE = 4096  # bytes; the values of larger constants are dropped
 
 
 def tidied(graph, paths, scopes, parts, drawn):
-    """A `tf.Graph` as a GraphDef, sorted into parts.
+    """A `tf.Graph` as a GraphDef whose top-level names are the parts of a model.
 
     Args:
-        graph: the FuncGraph of a traced function.
+        graph: FuncGraph of a traced function.
         paths: dict from the id of a captured tensor to the path of its variable.
-        scopes: set of str. The scopes that mirror layers and updates.
-        parts: tuple of str. The names at the top, in the order of computation.
-        drawn: tuple of str. Those of the parts that are kept.
+        scopes: set of str. The scopes of layers and updates.
+        parts, drawn: tuples of str. The parts in the order of computation, and those to keep.
     """
-    scopes = scopes | set(parts)
+    scopes = {*scopes, *parts, *(f"{part}/{scope}" for part in parts for scope in scopes)}
     nodes = _read(graph, scopes)
     _give_parts(nodes, parts)
     _place_variables(nodes, graph.captures, paths, scopes)
@@ -34,7 +34,7 @@ def tidied(graph, paths, scopes, parts, drawn):
 
 
 class _Node:
-    """A node of the traced graph: what it reads, who reads it, and the name it shall have."""
+    """A node of the traced graph: its sources, its readers and its future name."""
 
     def __init__(self, definition, scopes):
         self.definition = definition
@@ -50,10 +50,19 @@ class _Node:
 
 
 def _read(graph, scopes):
-    """{name: node} in the order of the trace, without what only returns the results."""
+    """{name: node} of the nodes that the results depend on, in the order of tracing."""
+    definitions = {n.name: n for n in graph.as_graph_def(add_shapes=True).node}
     results = {tensor.op.name for tensor in graph.outputs} | {"NoOp"}
-    definitions = graph.as_graph_def(add_shapes=True).node
-    nodes = {n.name: _Node(n, scopes) for n in definitions if n.name not in results}
+    needed, todo = set(), [*results, *(op.name for op in graph.control_outputs)]
+    while todo:
+        if (name := todo.pop()) not in needed and name in definitions:
+            needed.add(name)
+            todo += [_name(edge) for edge in definitions[name].input]
+    nodes = {
+        name: _Node(definition, scopes)
+        for name, definition in definitions.items()
+        if name in needed - results
+    }
     for node in nodes.values():
         edges = [edge for edge in node.definition.input if _name(edge) in nodes]
         node.edges = [(edge, nodes[_name(edge)]) for edge in edges]
@@ -71,16 +80,22 @@ def _give_parts(nodes, parts):
     for node in nodes.values():  # sources come first
         if node.definition.op == "Placeholder" and "/" not in node.definition.name:
             node.stand_under("input")  # an argument
-        elif node.part not in parts and node.feeds_network:
-            made_from = [parts.index(source.part) for _, source in node.edges]
-            node.stand_under(parts[max(made_from, default=0)])
-        elif node.part not in parts:
+        elif node.part not in parts and not node.feeds_network:
             node.stand_under("loss" if "loss" in parts else parts[-1])
+        elif node.part not in parts:
+            sources = {source.part for _, source in node.edges}
+            if made_from := [part for part in networks if part in sources]:
+                node.stand_under(made_from[-1])
+    for node in reversed(nodes.values()):  # constants and variables, and what is made of them alone
+        if node.part not in parts:
+            readers = {reader.part for reader in node.readers}
+            node.stand_under(next(part for part in parts if part in readers))
 
 
 def _place_variables(nodes, captures, paths, scopes):
     for outer, inner in captures:
-        node = nodes[inner.op.name]
+        if (node := nodes.get(inner.op.name)) is None:
+            continue  # no result depends on it
         near = [reader.path for reader in node.readers if reader.part == node.part]
         scope = posixpath.commonpath(near or [node.path])
         while scope not in scopes:
@@ -110,7 +125,7 @@ def _written(nodes, parts):
         new.input[:] = [
             edge.replace(_name(edge), source.path, 1)
             for edge, source in node.edges
-            if source in kept and _is_drawn(source.part, node.part, parts)
+            if source in kept and _is_drawn(edge, source.part, node.part, parts)
         ]
         new.attr.pop("_class", None)
         if new.op == "Const" and new.ByteSize() > _LARGE:
@@ -118,24 +133,24 @@ def _written(nodes, parts):
     return graph
 
 
-def _is_drawn(source, target, parts):
-    late = target in ("backward", "apply_gradients")
-    shortcut = late and source in before_loss(parts)
-    return not shortcut and parts.index(source) <= parts.index(target)
+def _is_drawn(edge, source, target, parts):
+    only = {"backward": "loss", "apply_gradients": "backward"}.get(target, source)
+    forward = parts.index(source) < parts.index(target) and source == only
+    return source == target or (forward and not edge.startswith("^"))
 
 
 def before_loss(parts):
-    """The parts that are networks: what is computed before there is a loss."""
+    """The input and the networks: the parts that are computed before the loss."""
     return parts[: parts.index("loss")] if "loss" in parts else parts
 
 
 def _name(edge):
-    """The node at the start of an edge: 'name', 'name:1' or '^name'."""
+    """The name of an edge's source; edges are written 'name', 'name:1' or '^name'."""
     return edge.removeprefix("^").split(":")[0]
 
 
 def _folded(name, scopes):
-    """`loss_1/Sum` as `loss/Sum`: the name without the numbers of scopes that were opened again."""
+    """The name without the numbers of reopened scopes: `loss_1/Sum` becomes `loss/Sum`."""
     if name.startswith("gradient_tape/"):
         return "backward/" + _folded(name.removeprefix("gradient_tape/"), scopes)
     folded = ""

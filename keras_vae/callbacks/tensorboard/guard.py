@@ -1,4 +1,4 @@
-"""Logging must never cost a training: what goes wrong costs what is logged, and a sentence."""
+"""Errors in logging must not stop a training: they become warnings."""
 
 import functools
 import warnings
@@ -6,10 +6,10 @@ import warnings
 import tensorflow as tf
 
 
-def of_kind(kind):
-    """For a method that logs one kind, called while `kind` is in the set `self._on`.
+def never_fails(kind):
+    """Decorator of a method that logs one kind, and runs only while `kind` is in `self._on`.
 
-    An error takes the kind out of the set; a folder or a disk that refuses takes out all.
+    An error becomes a warning and removes the kind from the set; an error of the disk removes all.
     """
 
     def decorate(method):
@@ -27,9 +27,8 @@ def of_kind(kind):
                 else:
                     self._on.discard(kind)
                     what = f"leaves out the {kind}"
-                message = f"TensorBoard {what}: {reason}. Training goes on without."
-                warnings.warn(message, stacklevel=2)
-                return None
+                text = f"TensorBoard {what}: {reason}. Training goes on without."
+                warnings.warn(text, stacklevel=2)
 
         return guarded
 
@@ -37,7 +36,7 @@ def of_kind(kind):
 
 
 def reason_of(error):
-    """One line of text; of TensorFlow's sentences about files the reason comes last."""
+    """One line that says what went wrong; TensorFlow puts the reason last in errors of files."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     return (text.split("; ")[-1] if _is_of_disk(error) else text).rstrip(".")
 

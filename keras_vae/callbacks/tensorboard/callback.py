@@ -1,7 +1,7 @@
-"""TensorBoard for every model of this library, without a line of logging code (rows T1 and T2).
+"""TensorBoard for every model of this library, without any logging code (rows T1 and T2).
 
 vae.fit(x, validation_data=x_test, callbacks=[callbacks.TensorBoard("logs/first")])
-tensorboard --logdir logs
+$ tensorboard --logdir logs
 """
 
 import contextlib
@@ -12,42 +12,42 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vae.callbacks import views
-from keras_vae.callbacks.graphs import tidy_graph
-from keras_vae.callbacks.guard import of_kind, reason_of
+from keras_vae.callbacks.tensorboard import views
+from keras_vae.callbacks.tensorboard.graphs import tidy_graph
+from keras_vae.callbacks.tensorboard.guard import never_fails, reason_of
 
 KINDS = ("graph", "scalars", "images", "histograms", "projector", "hparams", "text")
-# TensorBoard first draws the first run by name that has a graph.
+# TensorBoard opens with the first run, by name, that has a graph.
 _RUNS = {"training": "train", "inference": "views/inference", "generation": "views/generation"}
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
-    """Keras's TensorBoard callback, which also shows the graph and what a VAE has learned.
+    """Keras's TensorBoard callback, extended by the graph and by what a VAE has learned.
 
-    By default it writes the graph once (runs `train`, `views/inference`, `views/generation`);
-    scalars every epoch; images and histograms after the first epoch, at half-time and at the end;
-    the projector at the end. What is made from data comes from the examples that `fit` keeps: at
-    most 1,000 rows, of the validation data where there are any.
+    By default it writes the graph once, in the runs `train`, `views/inference` and
+    `views/generation`; scalars after every epoch; images and histograms after the first epoch, at
+    half-time and at the end; the projector at the end. Whatever needs data uses the examples that
+    `fit` keeps: at most 1,000 rows of the validation data, or else of the training data.
 
-    Keras's arguments keep their meaning, but for these: steps of epochs count what the model has
-    seen, steps of batches the optimizer's updates, so that a resumed or second `fit` goes on; no
-    `update_freq` loses an epoch; weights of encoder and decoder never share a tag;
+    Keras's arguments keep their meaning, with these exceptions. The step of an epoch counts the
+    epochs that the model has seen, the step of a batch the optimizer's updates, so that a second or
+    resumed `fit` continues the curves. No `update_freq` drops the scalars of an epoch (KERAS3 T17).
     `histogram_freq` and `embeddings_freq` add to what is written by default, and the projector
-    shows latents; `write_steps_per_second` does so by epoch.
+    shows latents. `write_steps_per_second` measures whole epochs.
 
     Args:
-        log_dir: str or path. One folder for each training, side by side in that of TensorBoard.
-        embeddings_metadata: str. A file for the projector in the place of `labels`; it is copied.
-        labels: array. What the projector writes at the examples: one label for each row of the
-            validation data, or of the training data where there are none; of a dataset for each
-            row of its first batch. Defaults to `None`: y, where it is one integer for each row.
+        log_dir: str or path. One folder for each training; TensorBoard is started on their parent.
+        embeddings_metadata: str. A file that the projector uses in place of `labels`; it is copied.
+        labels: array. What the projector shows as labels: one for each row of the validation data,
+            or else of the training data; of a dataset, one for each row of its first batch.
+            Defaults to `None`: y, if it has one integer for each row.
         skip: str or tuple of str. Kinds to leave out, among `"graph"`, `"scalars"`, `"images"`,
             `"histograms"`, `"projector"`, `"hparams"` and `"text"`. Defaults to `()`.
-        Others: as Keras's.
+        Others: as in Keras.
 
     Raises:
-        ValueError: a kind is unknown, or the labels are not as many as the rows.
-        TypeError: the model is none of this library.
+        ValueError: a kind is unknown, or the number of labels differs from the number of rows.
+        TypeError: the model is not from this library.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         if unknown := skip - set(KINDS):
             raise ValueError(f"skip has {sorted(unknown)}; the kinds are {KINDS}.")
         if isinstance(embeddings_metadata, dict):
-            raise ValueError("embeddings_metadata is a dict; expected the name of one file.")
+            raise ValueError("embeddings_metadata is a dict; expected the name of a file.")
         if update_freq not in ("epoch", "batch") and not isinstance(update_freq, int):
             raise ValueError(f"update_freq is {update_freq!r}; expected 'epoch', 'batch' or int.")
         self.kinds = set(KINDS) - skip - (set() if write_graph else {"graph"})
@@ -79,15 +79,14 @@ class TensorBoard(keras.callbacks.TensorBoard):
         self.write_steps_per_second = write_steps_per_second
         self.embeddings_metadata = embeddings_metadata
         self.labels = labels
-        # Not under Keras's names, by which its own code would write too.
+        # Under Keras's names, its own code would write too.
         self._batch_freq = {"epoch": 0, "batch": 1}.get(update_freq, update_freq)
         self._projector_freq = embeddings_freq
-        self._on = set()
 
     def set_model(self, model):
         if not hasattr(model, "objective"):
             given = type(model).__name__
-            raise TypeError(f"{given} is no model of keras_vae; take keras.callbacks.TensorBoard.")
+            raise TypeError(f"{given} is not from keras_vae; use keras.callbacks.TensorBoard.")
         super().set_model(model)
         self._on = self.kinds | ({"profile"} if self._should_trace else set())
 
@@ -95,13 +94,13 @@ class TensorBoard(keras.callbacks.TensorBoard):
         self._examples, self._last_step, self._shown_step = self.model.fit_examples, None, None
         rows = None if self._examples is None else self._examples.rows
         if rows and self.labels is not None and len(self.labels) != rows:
-            raise ValueError(f"There are {len(self.labels)} labels for {rows} rows of examples.")
+            raise ValueError(f"There are {len(self.labels)} labels for {rows} rows of data.")
         self._next_batch = self._iterations() + self._batch_freq
         self._profile(super().on_train_begin)
         missing = self._graphs() or []
         if self._examples is None:
-            none = "neither generators nor datasets of unknown size give any"
-            missing.append(f"what needs examples, as reconstructions and projector: {none}")
+            why = "generators and datasets of unknown size provide none"
+            missing.append(f"everything that needs examples, such as the projector: {why}")
         self._hparams()
         self._texts(missing)
 
@@ -118,7 +117,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
             self._scalars("train", self._iterations(), values)
 
     def on_test_begin(self, logs=None):
-        """Nothing; Keras's makes an empty file."""
+        """Do nothing; Keras's method would create an empty file."""
 
     def on_test_end(self, logs=None):
         if self.model.optimizer is not None:
@@ -130,7 +129,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
 
     def on_epoch_end(self, epoch, logs=None):
         step, epochs = self.model.epochs_seen - 1, self.params["epochs"]
-        if self._last_step is None:  # the first epoch: again at half-time, and in `after_fit`
+        if self._last_step is None:  # now and at half-time; `after_fit` does the end
             self._occasions = {epoch, (epoch + epochs) // 2 - 1} - {epochs - 1}
         self._last_step, self._found = step, None
         self._epoch(step, dict(logs or {}))
@@ -144,9 +143,10 @@ class TensorBoard(keras.callbacks.TensorBoard):
             self._projector()
 
     def on_train_end(self, logs=None):
-        """Nothing yet: in `after_fit`, a training that was stopped has its best weights back."""
+        """Do nothing yet: `EarlyStopping` may restore the best weights after this."""
 
     def after_fit(self):
+        """Write what the trained model looks like; `fit` calls this at its very end."""
         self._found = None
         if self._last_step is not None:
             if self._last_step != self._shown_step:
@@ -154,68 +154,68 @@ class TensorBoard(keras.callbacks.TensorBoard):
                 self._images(self._last_step)
             self._projector()
         self._examples = self._found = None
-        with contextlib.suppress(OSError, tf.errors.OpError):  # of which has been told
+        with contextlib.suppress(OSError, tf.errors.OpError):  # the user has been warned
             super().on_train_end()
 
     def _iterations(self):
         return int(views.number(self.model.optimizer.iterations))
 
     def _run(self, name, step=0):
-        """The writer of a run, as a context; Keras's own where it has one: one file for a run."""
+        """The writer of a run, as a context. Keras's own is reused: each run has one file."""
         key = "val" if name == "validation" else name
         if key not in self._writers:
             self._writers[key] = tf.summary.create_file_writer(os.path.join(self.log_dir, name))
         return self._writers[key].as_default(step)
 
     def _latents(self):
-        """What `views.latents` gives of the examples, once for each state of the model."""
+        """`views.latents` of the examples, computed once for each state; None without examples."""
         if self._found is None and self._examples is not None:
             self._found = views.latents(self.model, self._examples)
         return self._found
 
-    @of_kind("profile")
+    @never_fails("profile")
     def _profile(self, hook, *args):
         hook(*args)
 
-    @of_kind("graph")
+    @never_fails("graph")
     def _graphs(self):
-        """Write each view of the model; returns those that it has not, with the reason."""
+        """Write each view of the model; return those that are missing, with the reason."""
         missing = []
         x, y, *_ = self._examples or (None, None)
         for view, run in _RUNS.items():
             try:
                 graph = tidy_graph(self.model, view, x, y)
-            except Exception as error:  # an Autoencoder generates nothing
+            except Exception as error:  # an Autoencoder has no generation, for example
                 missing.append(f"the graph of {view}: {reason_of(error)}")
             else:
                 with self._run(run):
                     tf.summary.graph(graph)
         return missing
 
-    @of_kind("hparams")
+    @never_fails("hparams")
     def _hparams(self):
         with self._run(""):
             views.write_hparams(self.model, self.params, trial=self.log_dir)
 
-    @of_kind("text")
+    @never_fails("text")
     def _texts(self, missing):
         with self._run("train"):
             for tag, text in views.texts(self.model, missing).items():
                 tf.summary.text(tag, text)
 
-    @of_kind("scalars")
+    @never_fails("scalars")
     def _scalars(self, run, step, values):
         with self._run(run, step):
             for tag, value in values.items():
                 tf.summary.scalar(tag, value)
 
-    @of_kind("scalars")
+    @never_fails("scalars")
     def _epoch(self, step, logs):
         logs |= views.state(self.model)
         if self.write_steps_per_second:
             started, before = self._start
-            seconds = time.perf_counter() - started
-            logs["steps_per_second"] = (self._iterations() - before) / seconds
+            steps, seconds = self._iterations() - before, time.perf_counter() - started
+            logs["steps_per_second"] = steps / seconds
         runs = {"train": {}, "validation": {}}
         for name, value in logs.items():
             run = "validation" if name.startswith("val_") else "train"
@@ -225,13 +225,13 @@ class TensorBoard(keras.callbacks.TensorBoard):
         for run in filter(runs.get, runs):
             self._scalars(run, step, runs[run])
 
-    @of_kind("images")
+    @never_fails("images")
     def _images(self, step):
         with self._run("train", step):
-            for tag, picture in views.pictures(self.model, self._examples).items():
+            for tag, picture in views.pictures(self.model, self._examples, self._latents()).items():
                 tf.summary.image(tag, picture[None])
 
-    @of_kind("histograms")
+    @never_fails("histograms")
     def _histograms(self, step):
         with self._run("train", step):
             for tag, values in views.histograms(self.model, self._latents() or {}).items():
@@ -240,10 +240,10 @@ class TensorBoard(keras.callbacks.TensorBoard):
                 if self.write_images and "images" in self._on and tag.startswith("weights/"):
                     self._log_weight_as_image(values, f"{tag}/image", step)
 
-    @of_kind("projector")
+    @never_fails("projector")
     def _projector(self):
         if self._latents() is not None:
             folder = os.path.join(self.log_dir, self._examples.of)
             more = self.labels, self.embeddings_metadata
-            with self._run(self._examples.of):  # the projector looks into the folders of runs alone
+            with self._run(self._examples.of):  # the projector reads only the folders of runs
                 views.write_projector(folder, self._latents(), self._examples, *more)

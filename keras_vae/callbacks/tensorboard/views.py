@@ -1,13 +1,10 @@
-"""What there is to see of a model, from its public names alone: numbers, pictures, texts.
-
-Most is a dict from a tag to a value, for `TensorBoard` to write. `examples` is what `fit` keeps for
-callbacks, `model.fit_examples`: at most 1,000 rows, or None.
-"""
+"""Numbers, pictures and texts that show a model. `examples` is `model.fit_examples` or None."""
 
 import contextlib
 import math
 import os
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -15,62 +12,64 @@ from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
 from keras_vae import metrics, plotting
-from keras_vae.callbacks.paths import optimizers, variables_by_path
+from keras_vae.callbacks.tensorboard.paths import optimizers, variables_by_path
 from keras_vae.distributions import Normal, kl_divergence
 
-_BATCH = 128  # rows at a time: large images must fit beside a training
+_BATCH = 128  # rows at a time: there must be memory left for them beside the training
 _MOST = 64  # latents with a curve of their own
 _ROWS = 16  # latents in a traversal
-_THUMBNAIL = 64  # pixels, at most
-_HOOKS = ("objective", "roles", "prior", "posterior", "likelihood", "kl", "code")
+_THUMBNAIL = 64  # largest side of a thumbnail, in pixels
+_HOOKS = ("objective", "prior", "posterior", "infer", "likelihood", "regulariser", "codes")
 _COMMON = ("model", "latents", "parameters", "dtype", "likelihood", "prior", "beta", "seed")
 _COMMON += ("optimizer", "learning_rate", "epochs", "steps")
 
 
 def number(variable):
-    """A scalar variable as a number; under a distribution strategy too."""
+    """The value of a scalar variable, under a distribution strategy too."""
     return float(np.array(ops.convert_to_tensor(variable)))
 
 
 def latents(model, examples):
-    """Of the examples: `codes`, and `mean`, `log_var` and `kl` where q(z|x) is normal.
+    """The latents of the examples: a dict of arrays `(n, latent_dim)`.
 
-    Returns:
-        dict of arrays `(n, latent_dim)`; kl, in nats, where p(z) is normal too.
+    It has `codes`; `mean` and `log_var` if q(z|x) is normal; and `kl`, in nats, if p(z) is too.
     """
-    x, _, condition = model.roles(examples.x, examples.y)
+    x, _, condition = model.signature.roles(examples.x, examples.y)
 
     def parameters(x, condition=None):
-        q, p = model.posterior(x, condition), _prior(model, condition)
+        q = model.posterior(x, condition)
+        p = model.prior(condition) if model.has_prior else None
         if not isinstance(q, Normal):
-            raise TypeError("q(z|x) is not normal.")
+            return ops.zeros((ops.shape(x)[0], 0, 1))
         kl = [kl_divergence(q, p)] if isinstance(p, Normal) else []
         return ops.stack([q.mean, q.log_var, *kl], axis=1)
 
-    found = {"codes": model.encode(x, batch_size=_BATCH, condition=condition)}
-    with contextlib.suppress(TypeError, AttributeError):  # no q(z|x), or none that is normal
-        rows = model.over_rows("parameters of q", parameters, x, condition, _BATCH)
+    x, condition = model.signature.check(x, condition)
+    found = {"codes": model.encode(x, _BATCH, condition=condition)}
+    if found["codes"].dtype.kind in "iu":  # indices into a codebook; level 0 has the vectors
+        found["codes"] = model.encode(x, _BATCH, condition=condition, level=0)
+    if model.has_posterior:
+        rows = model.over_rows("parameters of q", parameters, (x, condition), _BATCH)
         found |= dict(zip(("mean", "log_var", "kl"), np.moveaxis(rows, 1, 0), strict=False))
     return {name: values.reshape(len(values), -1) for name, values in found.items()}
 
 
-def _prior(model, condition=None):
-    try:
-        return model.prior(condition)
-    except (TypeError, AttributeError):
-        return None
-
-
 def state(model):
-    """What moves a training and is in no log: learning rates, and beta if there is one."""
-    first, *others = optimizers(model)
-    values = {"learning_rate": number(first.learning_rate)}
-    values |= {f"learning_rate_{other.name}": number(other.learning_rate) for other in others}
+    """The learning rate of each optimizer, and beta if the model has one."""
+    values = {
+        f"learning_rate{_suffix(term, '_')}": number(optimizer.learning_rate)
+        for term, optimizer in optimizers(model).items()
+    }
     return values | ({"beta": number(model.beta)} if hasattr(model, "beta") else {})
 
 
+def _suffix(term, separator):
+    """Nothing for the optimizer of the loss, which is the only one of most models."""
+    return "" if term in ("", "loss") else f"{separator}{term}"
+
+
 def scalars(found):
-    """Active units, and the KL of each of the first 64 latents; `found` is what `latents` gives."""
+    """Active units, and the KL of each of the first 64 latents. `found` comes from `latents`."""
     values = {"epoch_active_units": metrics.active_units(found["codes"])}
     if "kl" in found:
         kl = found["kl"].mean(axis=0)[:_MOST]
@@ -88,68 +87,82 @@ def histograms(model, found):
     return values | {f"posterior/{k}": found[k] for k in ("mean", "log_var") if k in found}
 
 
-def pictures(model, examples):
-    """Arrays `(height, width, channels)` in [0, 1], ink dark: what the model makes of images.
+def pictures(model, examples, found):
+    """What the model does with images, as arrays `(height, width, channels)` in [0, 1].
 
-    Originals above their reconstructions; draws from the prior; the manifold of two latents, or a
-    traversal: in each row one latent, of those that vary most, goes through the quantiles of
-    N(0, 1); the others stay those of the first example. None after a training that diverged.
+    - `reconstructions`: originals in the first row, reconstructions in the last.
+    - `generated`: draws from the prior.
+    - `manifold`, of two latents: what they decode to over the quantiles of N(0, 1).
+    - `traversal`, of other numbers: in each row one of the latents that vary most moves through
+      these quantiles, and the others keep the values of the first example.
+
+    Examples with an unknown label are left out. Once a training has diverged there are no pictures.
+    `found` is what `latents` returns for the examples, or None.
     """
-    if not _is_image(model.x_shape):
+    signature, shown = model.signature, {}
+    if not _is_image(signature.x_shape):
         return {}
-    shown, condition, codes, x = {}, None, np.zeros((1, *model.latent_shape), "float32"), 0
-    if examples is not None:
-        x, target, condition = model.roles(examples.x, examples.y)
-        codes = model.encode(x, batch_size=_BATCH, condition=condition)
-        if not np.all(np.isfinite(codes)):
+    x, target, condition, codes = _drawable(signature, examples, found)
+    if x is not None:
+        x_hat = model.reconstruct(x[:16], condition=_rows(condition, len(x[:16])))
+        if not np.all(np.isfinite(x_hat)):
             return {}
-        x_hat = model.decode(codes[:16], condition=_rows(condition, len(codes[:16])))
         rows = [x] if target is x else [x, target]
         rows = np.concatenate([*(row[:16] for row in rows), x_hat], dtype="float32")
         shown["reconstructions"] = plotting.tiled(rows, columns=len(x_hat))
-    if _prior(model, _rows(condition, 1)) is not None:
+    if condition is None and isinstance(signature.condition, int):
+        condition = np.arange(signature.condition)
+    first = None if condition is None else condition[0]
+    if model.has_prior and (condition is not None or not signature.reads_condition):
         draws = model.generate(64, seed=0, condition=_rows(condition, 64))
         shown["generated"] = plotting.tiled(draws, columns=16)
-        if model.latent_shape == (2,):
+        if signature.latent_shape == (2,):
             z = plotting.latent_grid(plotting.prior_quantiles(15))
-            images = model.decode(z, condition=_same(condition, len(z)))
-            shown["manifold"] = plotting.tiled(images, 15)
-        elif len(model.latent_shape) == 1:
+            shown["manifold"] = plotting.tiled(model.decode(z, _BATCH, condition=first), 15)
+        elif signature.latent_shape == codes.shape[1:]:
             line = plotting.prior_quantiles(11)
             varied = np.sort(np.argsort(-codes.var(axis=0), kind="stable")[:_ROWS])
             z = np.tile(codes[0], (len(varied), len(line), 1))
-            for row, latent in zip(z, varied, strict=True):
-                row[:, latent] = line
-            z = z.reshape(-1, *model.latent_shape)
-            images = model.decode(z, batch_size=_BATCH, condition=_same(condition, len(z)))
+            z[np.arange(len(varied)), :, varied] = line
+            images = model.decode(z.reshape(-1, codes.shape[1]), _BATCH, condition=first)
             shown["traversal"] = plotting.tiled(images, len(line))
     return {name: _on_paper(picture, x) for name, picture in shown.items()}
+
+
+def _drawable(signature, examples, found):
+    """x, target, condition and codes of the examples whose label is known, if labels are read."""
+    nothing = None, None, None, np.zeros((1, *signature.latent_shape), "float32")
+    if examples is None:
+        return nothing
+    x, target, condition = signature.roles(examples.x, examples.y)
+    if signature.second != "label":
+        return x, target, condition, found["codes"]
+    known = condition >= 0
+    if not known.any():
+        return nothing
+    return x[known], x[known], condition[known], found["codes"][known]
 
 
 def _is_image(shape):
     return len(shape) == 3 and shape[-1] in (1, 3)
 
 
-def _on_paper(picture, x):
-    """In [0, 1] by the range of x, where x is not; ink dark where there is one channel."""
-    low, high = min(0, np.min(x)), max(1, np.max(x))
-    picture = np.clip((picture - low) / (high - low), 0, 1)
+def _on_paper(picture, x=None):
+    """In [0, 1], scaled by x if its range is larger; with one channel, ink is dark. NaN is grey."""
+    low, high = (0, 1) if x is None else (min(0, np.nanmin(x)), max(1, np.nanmax(x)))
+    picture = np.nan_to_num(np.clip((picture - low) / (high - low), 0, 1), nan=0.5)
     return 1 - picture if picture.shape[-1] == 1 else picture
 
 
 def _rows(condition, n):
-    """The first n conditions, begun anew where there are fewer."""
+    """The first n conditions, repeated from the start if there are fewer."""
     return None if condition is None else np.resize(condition, (n, *condition.shape[1:]))
 
 
-def _same(condition, n):
-    return None if condition is None else _rows(condition[:1], n)
-
-
 def write_hparams(model, params, trial):
-    """Settings into the folder of a training; TensorBoard joins them with the scalars below it.
+    """Write the settings of a training; TensorBoard adds the scalars of the runs in its folder.
 
-    It takes the columns from one training for all: the common ones stand in each.
+    TensorBoard takes the columns of its table from one training, so all list the common settings.
     """
     settings = _settings(model, params)
     columns = dict.fromkeys([*_COMMON, *settings])
@@ -163,26 +176,28 @@ def write_hparams(model, params, trial):
 
 
 def _settings(model, params):
-    """Numbers and names by which trainings differ: the model's, the optimizer's, `fit`'s."""
+    """Numbers and names in which trainings differ: of the model, the optimizer and `fit`."""
     values = {"model": type(model).__name__, "dtype": model.dtype_policy.name}
-    values["latents"] = int(np.prod(model.latent_shape))
+    values["latents"] = int(np.prod(model.signature.latent_shape))
     values["parameters"] = model.count_params()
-    first = optimizers(model)[0]
-    values["optimizer"] = type(first).__name__
-    for prefix, owner in (("", model), ("optimizer.", first)):
+    owners = {"": model}
+    for term, optimizer in optimizers(model).items():
+        name = f"optimizer{_suffix(term, '.')}"
+        values[name], owners[f"{name}."] = type(optimizer).__name__, optimizer
+    for prefix, owner in owners.items():
         with contextlib.suppress(NotImplementedError):  # networks, schedules without a config
             for name, value in owner.get_config().items():
                 if isinstance(value, dict) and "class_name" in value:
                     value = value["class_name"]
-                if name not in ("name", "trainable", "dtype", "encoder", "decoder"):
-                    values[f"{prefix}{name}"] = value
-    values.pop("optimizer.learning_rate", None)
+                is_network = isinstance(getattr(owner, name, None), keras.Model)
+                if not is_network and name not in ("name", "trainable", "dtype", "learning_rate"):
+                    values[prefix + name] = value
     values |= state(model) | {name: params.get(name) for name in ("epochs", "steps")}
     return {k: v for k, v in values.items() if isinstance(v, (bool, int, float, str))}
 
 
 def texts(model, missing):
-    """The model's summary, its loss as a formula, and what is left out, as Markdown."""
+    """The model's summary, the formula of its loss, and what could not be written, as Markdown."""
     lines = []
     model.summary(print_fn=lambda text, **_: lines.extend(text.splitlines()), expand_nested=True)
     mro = type(model).__mro__
@@ -198,14 +213,14 @@ def texts(model, missing):
 
 
 def write_projector(folder, found, examples, labels=None, metadata=None):
-    """The files of the projector, in the folder of a run: codes, labels, thumbnails."""
+    """Write the projector's files into the folder of a run: codes, labels, thumbnails."""
     config = projector.ProjectorConfig()
     embedding = config.embeddings.add(tensor_name="latents", tensor_path="latents.tsv")
     codes, y = found["codes"], examples.y
     _write(folder, "latents.tsv", "\n".join("\t".join(f"{v:.6g}" for v in code) for code in codes))
     if labels is None and y is not None and y.dtype.kind in "iu" and y.size == len(y):
         labels = y.ravel()
-    if metadata is not None or labels is not None:  # a file must lie in this folder
+    if metadata is not None or labels is not None:  # the file must be in this folder
         embedding.metadata_path = "labels.tsv"
         if metadata is None:
             text = "\n".join(" ".join(str(label).split()) for label in labels[: len(codes)])
@@ -225,7 +240,7 @@ def write_projector(folder, found, examples, labels=None, metadata=None):
 
 
 def _write(folder, name, content):
-    """To a temporary name, then renamed: TensorBoard may be reading."""
+    """Write under a temporary name, then rename: TensorBoard may be reading the file."""
     path = os.path.join(folder, name)
     with tf.io.gfile.GFile(f"{path}.part", "wb") as file:
         file.write(content)

@@ -1,0 +1,134 @@
+"""Convolutional networks, for images of any size (lecture rows F5, A9)."""
+
+import math
+
+import keras
+
+from keras_vae import checks, likelihoods
+from keras_vae.networks import parts
+
+
+def conv(
+    input_shape,
+    latent_dim,
+    filters=(32, 64),
+    kernel_size=3,
+    hidden=(),
+    activation="relu",
+    dropout=0.0,
+    batch_norm=False,
+    likelihood="bernoulli",
+    variational=True,
+    condition=None,
+    embedding=None,
+):
+    """A convolutional encoder and its mirror, for images of any size.
+
+    Each convolution has stride 2 and halves the image, rounding up; the decoder's transposed
+    convolutions double it, and cut off the row and the column that are too many. Labels and
+    vectors join between convolutions and latents; a condition that is an image, of the size of x,
+    joins x as further channels, and in the decoder it joins at every size.
+
+    Args:
+        input_shape: tuple of three ints, `(height, width, channels)`.
+        latent_dim: int. Size of z, at least 1.
+        filters: tuple of ints. Of the encoder's convolutions; the decoder has them in reverse.
+            Defaults to `(32, 64)`.
+        kernel_size: int, at least 2. Defaults to `3`.
+        hidden: tuple of ints. Sizes of dense layers between convolutions and latents. Defaults to
+            `()`.
+        activation, dropout, batch_norm, likelihood, variational, condition, embedding: as in
+            `dense`.
+
+    Returns:
+        Tuple `(encoder, decoder)` of `keras.Model`s.
+
+    Raises:
+        ValueError: input_shape is no image's; a size, rate or condition is out of its range.
+
+    Example:
+
+    >>> encoder, decoder = conv((28, 28, 1), latent_dim=2, filters=(32, 64), batch_norm=True)
+    >>> decoder.output_shape
+    (None, 28, 28, 1)
+    """
+    input_shape = parts.checked_shape(input_shape)
+    filters, hidden = checks.sizes(filters, "filters"), checks.sizes(hidden, "hidden")
+    kernel_size = checks.count(kernel_size, "kernel_size", least=2)
+    dropout = parts.pair_of_rates(dropout)
+    latent_dim = checks.count(latent_dim, "latent_dim")
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"input_shape is {input_shape}; conv needs (height, width, channels). "
+            "For vectors use networks.dense."
+        )
+    if not filters:
+        raise ValueError("filters is empty; expected the sizes of at least one convolution.")
+    output_shape = likelihoods.get(likelihood).parameter_shape(input_shape)
+    sizes = [input_shape[:2]]  # of the image before each convolution, and after the last
+    for _ in filters:
+        sizes.append(tuple(math.ceil(n / 2) for n in sizes[-1]))
+
+    def block(h, layer, rate):
+        return parts.finish(layer(h), activation, rate, batch_norm, layer.name)
+
+    def settings(name):
+        return {
+            "strides": 2,
+            "padding": "same",
+            "use_bias": not batch_norm,
+            "data_format": "channels_last",  # whatever Keras's default (KERAS3 E28)
+            "name": name,
+        }
+
+    def dense_block(h, units, rate, name):
+        return block(h, keras.layers.Dense(units, use_bias=not batch_norm, name=name), rate)
+
+    def read_condition():  # what it gives beside images, and beside vectors
+        c, features = parts.read_condition(condition, embedding, image_size=input_shape[:2])
+        is_image = c is not None and len(c.shape) == 4
+        return c, features if is_image else None, None if is_image else features
+
+    x = keras.Input(input_shape, name="x")
+    c, image, vector = read_condition()
+    h = parts.join(x, image)
+    for i, channels in enumerate(filters, start=1):
+        layer = keras.layers.Conv2D(channels, kernel_size, **settings(f"conv_{i}"))
+        h = block(h, layer, dropout[0])
+    h = parts.join(parts.flatten("flatten")(h), vector)
+    for i, units in enumerate(hidden, start=1):
+        h = dense_block(h, units, dropout[0], f"hidden_{i}")
+    encoder = parts.model(x, c, parts.latents(h, latent_dim, variational), "encoder")
+
+    z = keras.Input((latent_dim,), name="z")
+    c, image, vector = read_condition()
+    images = [image]  # of the condition, at the size of x and of what each convolution gives
+    for i, channels in enumerate(filters, start=1):
+        if image is not None:
+            layer = keras.layers.Conv2D(channels, kernel_size, **settings(f"condition_conv_{i}"))
+            image = block(image, layer, dropout[1])
+        images.append(image)
+    h = parts.join(z, vector)
+    for i, units in enumerate(reversed(hidden), start=1):
+        h = dense_block(h, units, dropout[1], f"hidden_{i}")
+    smallest = (*sizes[-1], filters[-1])
+    h = dense_block(h, math.prod(smallest), 0.0, "unflatten")
+    h = keras.layers.Reshape(smallest, name="reshape")(h)
+    for i, channels in enumerate(reversed(filters), start=1):
+        h = parts.join(h, images.pop(), f"_{i}")
+        layer = keras.layers.Conv2DTranspose(channels, kernel_size, **settings(f"deconv_{i}"))
+        h = block(h, layer, dropout[1])
+        h = _cut_to(h, sizes[-1 - i], kernel_size, name=f"cut_{i}")
+    h = parts.join(h, images.pop(), "_image")
+    last = {"padding": "same", "data_format": "channels_last", "name": "output"}
+    h = keras.layers.Conv2D(output_shape[-1], kernel_size, **last)(h)
+    return encoder, parts.model(z, c, h, "decoder")
+
+
+def _cut_to(h, size, kernel_size, name):
+    """Drop the surplus row and column: at the side where the convolution padded less (13.2)."""
+    surplus = [have - want for have, want in zip(h.shape[1:3], size, strict=True)]
+    if not any(surplus):
+        return h
+    cropping = [(n, 0) if kernel_size % 2 else (0, n) for n in surplus]
+    return keras.layers.Cropping2D(cropping, data_format="channels_last", name=name)(h)
