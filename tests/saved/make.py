@@ -53,11 +53,12 @@ def write(path, model, x, y=None):
 
 
 if __name__ == "__main__":
-    (x_train, y_train), (x_test, y_test) = datasets.load_digits(limit=200)
+    (x_train, y_train), _ = datasets.load_digits(limit=200)
+    _, (x_test, y_test) = datasets.load_digits(limit=3)
     for name, model in models().items():
         reads = model.signature.reads_condition
         model.compile(optimizer="adam")
         model.fit(x_train, y_train if reads else None, epochs=3, verbose=0)
         path = FOLDER / f"{name}-{keras_vae.__version__}.keras"
         model.save(path)
-        write(path.with_suffix(".json"), model, x_test[:3], y_test[:3] if reads else None)
+        write(path.with_suffix(".json"), model, x_test, y_test if reads else None)
