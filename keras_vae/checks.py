@@ -209,7 +209,9 @@ class Fixed:
     """
 
     def __setattr__(self, name, value):
-        if name in arguments(type(self)) and vars(self).get(name, value) != value:
+        before = vars(self).get(name, value)
+        changes = before is not value and not np.array_equal(before, value)
+        if changes and name in arguments(type(self)):
             raise AttributeError(
                 f"{name} of a {type(self).__name__} is fixed when it is made; make another one."
             )

@@ -71,18 +71,20 @@ def _replica_offset():
 
 
 class _FromGenerator:
-    """Values from a generator with a state."""
+    """Values from a generator with a state; owners whose generators are alike draw others."""
 
-    def __init__(self, generator):
-        self.generator = generator
+    def __init__(self, generator, owner=""):
+        self.generator, self.offset = generator, zlib.crc32(owner.encode())
 
     def uniform(self, shape):
-        with keras.name_scope("noise"):
-            return keras.random.uniform(shape, dtype="float32", seed=self.generator)
+        return self._values(tf.random.stateless_uniform, shape)
 
     def normal(self, shape):
+        return self._values(tf.random.stateless_normal, shape)
+
+    def _values(self, function, shape):
         with keras.name_scope("noise"):
-            return keras.random.normal(shape, dtype="float32", seed=self.generator)
+            return function(shape, self.generator.next() + tf.constant([self.offset, 0], "int64"))
 
 
 class _FromCounter:
@@ -199,11 +201,15 @@ class Scope:
                 f"{getattr(owner, 'name', owner)} draws inside a loop, where each step would get "
                 "the same noise; call it with step=, the number of the step."
             )
-        if not isinstance(owner, str):  # a layer that is no part of the model gets a number
-            owner = self.names.setdefault(id(owner), f"layer {len(self.names)}")
+        owner = self.name_of(owner)
         self.draws[owner] += 1
         # A stream may be asked for 16 values, and an owner for some thousand streams.
         return _FromCounter(self, owner, 0 if step is None else step, self.draws[owner] << 4)
+
+    def name_of(self, owner):
+        """A layer's place in the model; a layer that is no part of it gets a number."""
+        known = isinstance(owner, str)
+        return owner if known else self.names.setdefault(id(owner), f"layer {len(self.names)}")
 
     def _is_in_loop(self):
         graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
@@ -222,14 +228,14 @@ def scope(seed, row=0, call=0, *, samples=None, shared=False, names=None):
     has another seed, sees what is opened inside its own function.
 
     Args:
-        seed: int, or an integer tensor, below 2**32.
+        seed: int, or an integer tensor, below 2**32. `None` in training, where generators draw.
         row: int or int64 tensor. Place of the first row among all rows.
         call: int or int64 tensor. Number of the call, or of the first group of samples.
         samples: int. How many rows stand for each example. Defaults to `None`, one.
         shared: bool. One noise for all rows. Defaults to `False`.
         names: dict from the id of a layer to its place in the model, the name of its stream.
     """
-    seed = ops.cast(seed, "int64") + _replica_offset()
+    seed = None if seed is None else ops.cast(seed, "int64") + _replica_offset()
     settings = {"samples": samples, "shared": shared, "names": names}
     with _opened(Scope(seed, row, call, **settings)):
         yield
@@ -276,8 +282,9 @@ class Sampling(keras.layers.Layer):
     reparameterisation trick: Kingma and Welling 2014, section 2.4; lecture row F3).
 
     Within a model of this library, noise in evaluation depends on the seed of the call and on the
-    place of a row, as the module's docstring says. Elsewhere two generators draw, one for training
-    and one for evaluation, so that validating changes no training (KERAS3 4.4).
+    place of a row, as the module's docstring says, and layers with the same seed draw different
+    noise. Elsewhere two generators draw, one for training and one for evaluation, so that
+    validating changes no training (KERAS3 4.4); give each layer a seed of its own.
 
     Args:
         seed: int. Fixes both generators. Defaults to `None`, a seed from Python's `random`
@@ -320,10 +327,9 @@ class Sampling(keras.layers.Layer):
         opened = current()
         if opened is _Centre:
             return _Centre
-        if training:
-            return _FromGenerator(self.seed_generator)
-        if opened is None:
-            return _FromGenerator(self.evaluation_generator)
+        if training or opened is None or opened.seed is None:
+            generator = self.seed_generator if training else self.evaluation_generator
+            return _FromGenerator(generator, "" if opened is None else opened.name_of(self))
         return opened.stream(self, step)
 
     def compute_output_shape(self, input_shape):

@@ -380,8 +380,12 @@ def few_labels(y):
     return np.where(np.arange(len(y)) < 100, y % CLASSES, -1)
 
 
+def up_and_down(bottom):
+    return head(bottom, 2, name="up"), head(2, bottom, name="down")
+
+
 def ladder():
-    return Ladder(*dense(4), head(4, 2, name="up"), head(2, 4, name="down"), seed=1)
+    return Ladder(*dense(4), *up_and_down(4), seed=1)
 
 
 def semi_supervised():

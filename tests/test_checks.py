@@ -76,3 +76,15 @@ def test_settings_that_are_constants_of_a_graph_are_assigned_once():
         with pytest.raises(AttributeError, match=f"{name} of a .* is fixed when it is made"):
             setattr(layer, name, value)
         setattr(layer, name, getattr(layer, name))  # nothing changes
+
+
+def test_a_setting_may_be_an_array():
+    class Scaled(likelihoods.Bernoulli):
+        def __init__(self, scales, **kwargs):
+            super().__init__(**kwargs)
+            self.scales = scales
+
+    layer = Scaled(np.ones(3))
+    layer.scales = np.ones(3)
+    with pytest.raises(AttributeError, match="scales of a Scaled is fixed"):
+        layer.scales = np.zeros(3)

@@ -186,6 +186,37 @@ def test_a_layers_stream_is_that_of_its_place_in_the_model(make_vae):
     same(draws[0], by_hand)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_layers_with_the_same_seed_draw_different_noise_in_one_model(training):
+    """In a step of a model; a ladder whose levels share their noise would learn a wrong bound."""
+    one, two = Sampling(seed=1), Sampling(seed=1)
+    names = {id(one): "sampling", id(two): "sampling_top"}
+    with noise.scope(None if training else 1, names=names):
+        first, second = (layer((ZEROS, ZEROS), training=training).numpy() for layer in (one, two))
+    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.15
+    third = Sampling(seed=1)((ZEROS, ZEROS), training=training).numpy()
+    fourth = Sampling(seed=1)((ZEROS, ZEROS), training=training).numpy()
+    np.testing.assert_array_equal(third, fourth)  # without a scope: the law, broken
+
+
+def test_the_levels_of_a_ladder_share_no_noise_in_training(x):
+    from tests import kinds
+
+    ladder, seen = kinds.Ladder(*kinds.dense(2), *kinds.up_and_down(2), seed=1), []
+    ladder.compile("sgd", run_eagerly=True)
+    for layer in (ladder.sampling, ladder.sampling_top):
+        original = layer.stream
+
+        def stream(training=False, step=None, original=original):
+            stream = original(training, step)
+            seen.append(stream.normal((300, 2)).numpy().ravel())
+            return stream
+
+        layer.stream = stream
+    ladder.train_on_batch(x)
+    assert abs(np.corrcoef(*seen)[0, 1]) < 0.15
+
+
 def test_one_noise_for_all_rows():
     layer = Sampling()
     whole = drawn(layer)

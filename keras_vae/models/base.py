@@ -144,8 +144,10 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
         Example: `with vae.noise_scope(seed=1): vae.log_weights(x, num_samples=100)`
         """
         seed = self.evaluation_noise.peek()[0] if seed is None else seed
-        names = {id(layer): place for place, layer in places(self)}
-        return noise.scope(seed, row, call, shared=shared, names=names)
+        return noise.scope(seed, row, call, shared=shared, names=self._names_of_streams())
+
+    def _names_of_streams(self):
+        return {id(layer): place for place, layer in places(self)}
 
     def over_samples(self, function, rows, num_samples, training=False):
         """function(*rows) for `num_samples` draws of the latents: (batch, num_samples, ...).
@@ -160,6 +162,7 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
                 the first axis.
         """
         scope, event = noise.current(), []
+        drawn_by_state = training or scope is None or scope.seed is None
 
         def one_pass(count):
             def repeat(part):
@@ -171,9 +174,9 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
             event[:] = values.shape[1:]
             return ops.reshape(values, (-1, count, *event))
 
-        if isinstance(num_samples, int) and (training or scope is None or num_samples <= _AT_ONCE):
-            if training or scope is None:
-                return one_pass(num_samples)
+        if drawn_by_state and isinstance(num_samples, int):
+            return one_pass(num_samples)
+        if isinstance(num_samples, int) and num_samples <= _AT_ONCE:
             with noise.samples(0, num_samples):
                 return one_pass(num_samples)
 
@@ -199,7 +202,8 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
         x, y, sample_weight = self._unpack(data)
         players = self._checked_players()
         with tf.GradientTape(persistent=len(players) > 1) as tape:
-            terms, regularisation = self._terms(x, y, training=True)
+            with noise.scope(None, names=self._names_of_streams()):
+                terms, regularisation = self._terms(x, y, training=True)
             with keras.name_scope("loss"), keras.name_scope("mean"):
                 penalty = regularisation / tf.distribute.get_strategy().num_replicas_in_sync
                 losses = {
