@@ -14,6 +14,7 @@ import contextlib
 import contextvars
 import math
 import threading
+import types
 import zlib
 
 import keras
@@ -71,10 +72,14 @@ def _replica_offset():
 
 
 class _FromGenerator:
-    """Values from a generator with a state; owners whose generators are alike draw others."""
+    """Values from a generator with a state; owners whose generators are alike draw others.
 
-    def __init__(self, generator, owner=""):
-        self.generator, self.offset = generator, zlib.crc32(owner.encode())
+    But the layer that every VAE has, `sampling`, draws in a step what it draws by itself.
+    """
+
+    def __init__(self, generator, owner):
+        self.generator = generator
+        self.offset = 0 if owner == "sampling" else zlib.crc32(owner.encode())
 
     def uniform(self, shape):
         return self._values(tf.random.stateless_uniform, shape)
@@ -145,16 +150,8 @@ def _normal_from(uniform):
     return tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=-1)
 
 
-class _Centre:
-    """No noise: the centre of each law."""
-
-    @staticmethod
-    def normal(shape):
-        return tf.zeros(shape)
-
-    @staticmethod
-    def uniform(shape):
-        return tf.fill(shape, 0.5)
+# No noise: the centre of each law.
+_CENTRE = types.SimpleNamespace(normal=tf.zeros, uniform=lambda shape: tf.fill(shape, 0.5))
 
 
 def stream(seed):
@@ -220,7 +217,6 @@ class Scope:
         return False
 
 
-@contextlib.contextmanager
 def scope(seed, row=0, call=0, *, samples=None, shared=False, names=None):
     """While a function is traced, its noise is that of these addresses.
 
@@ -237,22 +233,20 @@ def scope(seed, row=0, call=0, *, samples=None, shared=False, names=None):
     """
     seed = None if seed is None else ops.cast(seed, "int64") + _replica_offset()
     settings = {"samples": samples, "shared": shared, "names": names}
-    with _opened(Scope(seed, row, call, **settings)):
-        yield
+    return _opened(Scope(seed, row, call, **settings))
 
 
-@contextlib.contextmanager
 def samples(first, number):
     """Within a scope: rows come as `number` for each example, samples `GROUP * first` and on."""
     outer = current()
     settings = {"samples": number, "shared": outer.shared, "names": outer.names}
-    with _opened(Scope(outer.seed, outer.row, ops.cast(outer.call, "int64") + first, **settings)):
-        yield
+    call = ops.cast(outer.call, "int64") + first
+    return _opened(Scope(outer.seed, outer.row, call, **settings))
 
 
 def none():
     """While it is open nothing is drawn: `Sampling` gives the means."""
-    return _opened(_Centre)
+    return _opened(_CENTRE)
 
 
 def current():
@@ -317,7 +311,7 @@ class Sampling(keras.layers.Layer):
     def call(self, inputs, training=False, step=None):
         mean, log_var = inputs
         stream = self.stream(training, step)
-        if stream is _Centre:
+        if stream is _CENTRE:
             return mean
         noise = stream.normal(ops.shape(mean))
         return mean + ops.exp(0.5 * log_var) * ops.cast(noise, mean.dtype)
@@ -325,11 +319,12 @@ class Sampling(keras.layers.Layer):
     def stream(self, training=False, step=None):
         """What the layer draws from: an object with `normal(shape)` and `uniform(shape)`."""
         opened = current()
-        if opened is _Centre:
-            return _Centre
+        if opened is _CENTRE:
+            return _CENTRE
         if training or opened is None or opened.seed is None:
             generator = self.seed_generator if training else self.evaluation_generator
-            return _FromGenerator(generator, "" if opened is None else opened.name_of(self))
+            name = "sampling" if opened is None else opened.name_of(self)
+            return _FromGenerator(generator, name)
         return opened.stream(self, step)
 
     def compute_output_shape(self, input_shape):

@@ -50,9 +50,10 @@ class Inference:
 
         def code(x, condition=None):
             condition = self.infer_condition(x, condition)
-            if sample:
-                return self.infer(self.posterior(x, condition), condition).levels[level]
-            return self.codes(x, condition)[level]
+            if not sample:
+                return self.codes(x, condition)[level]
+            drawn = self.infer(self.posterior(x, condition), condition)
+            return (drawn.z, *drawn.above)[level]
 
         if sample and not self.has_posterior:
             self.posterior(x)  # says that there is none

@@ -14,7 +14,7 @@ Its negative is the loss, in nats, summed over the values of an example and over
 averaged over examples (lecture rows F1 to F3). `objective` below is that equation.
 """
 
-import typing
+import collections
 
 import keras
 from keras import ops
@@ -25,25 +25,14 @@ from keras_vae.models.base import BaseModel
 from keras_vae.models.signature import Signature
 from keras_vae.noise import Sampling
 
+_FIELDS = ("z", "divergence", "log_ratio", "q", "p", "above")
+Draw = collections.namedtuple("Draw", _FIELDS, defaults=(None, None, ()))
+Draw.__doc__ = """One draw of the latents, z ~ q(z|x), and what it costs, in nats.
 
-class Draw(typing.NamedTuple):
-    """One draw of the latents, z ~ q(z|x), and what it costs. Shapes without batch in brackets.
-
-    z: for the decoder (latent_dim). divergence: KL(q(z|x) || p(z)) of each latent (k), in nats;
-    where there is no closed form its estimate -log_ratio (1). log_ratio: log p(z) - log q(z|x) ().
-    q, p: the distributions, where z has one. above: z of the further levels, the top one last.
-    """
-
-    z: typing.Any
-    divergence: typing.Any
-    log_ratio: typing.Any
-    q: typing.Any = None
-    p: typing.Any = None
-    above: tuple = ()
-
-    @property
-    def levels(self):
-        return (self.z, *self.above)
+z: for the decoder, (batch, latent_dim). divergence: KL(q(z|x) || p(z)) of each latent, (batch, k);
+where there is no closed form its estimate -log_ratio, k = 1. log_ratio: log p(z) - log q(z|x),
+(batch,). q, p: the distributions, where z has one. above: z of further levels, the top one last.
+"""
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -195,7 +184,8 @@ class VAE(BaseModel):
 
     def codes(self, x, condition=None, training=False):
         with noise.none():  # the means
-            return self.infer(self.posterior(x, condition, training), condition, training).levels
+            drawn = self.infer(self.posterior(x, condition, training), condition, training)
+        return (drawn.z, *drawn.above)
 
     def get_config(self):
         return {

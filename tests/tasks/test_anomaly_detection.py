@@ -211,6 +211,7 @@ def test_bounds_of_the_classes_are_those_of_the_model(data, conditional):
     assert np.mean(means) == pytest.approx(np.mean(draws), abs=0.05)
 
 
+@pytest.mark.slow
 def test_labels_determine_the_model_and_the_possible_criteria(data):
     x, x_test, is_nine, labels = data
     settings = {"latent_dim": 8, "hidden": (64,), "epochs": 15, "batch_size": 32}
@@ -377,6 +378,7 @@ def test_a_table_is_standardised():
         np.testing.assert_allclose(rescaled, detector.score_samples(malignant), rtol=0.1)
 
 
+@pytest.mark.slow
 def test_a_pipeline_and_a_grid_search_accept_a_detector(data):
     x, x_test, is_nine, _ = data
     detector = ad.VAEAnomalyDetector(epochs=1, hidden=(8,), batch_size=32)
@@ -459,6 +461,7 @@ def test_constant_images_give_finite_scores(value):
         assert (fitted.predict(x) == 1).all(), fitted
 
 
+@pytest.mark.slow
 def test_a_fill_value_in_a_table_is_anomalous_by_every_criterion():
     """1e20 is the fill value of NumPy's masked arrays. Its square overflows in float32."""
     x, y = load_breast_cancer(return_X_y=True)
