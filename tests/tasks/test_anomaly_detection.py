@@ -503,7 +503,14 @@ def test_a_score_that_is_not_finite_is_anomalous():
 
 
 @pytest.mark.parametrize(
-    "criterion", ["elbo", "log_likelihood", "both_distances", "class_distance", "max_logit"]
+    "criterion",
+    [
+        "elbo",
+        "both_distances",
+        pytest.param("log_likelihood", marks=pytest.mark.slow),
+        pytest.param("class_distance", marks=pytest.mark.slow),
+        pytest.param("max_logit", marks=pytest.mark.slow),
+    ],
 )
 def test_threads_get_the_scores_of_a_single_thread_and_change_no_state(criterion, data):
     x, x_test, _, labels = data
