@@ -50,7 +50,7 @@ class Bernoulli(Likelihood):
     """
 
     def check(self, target, name="x"):
-        low, high = np.nanmin(target), np.nanmax(target)
+        low, high = np.nanmin(target, initial=1), np.nanmax(target, initial=0)
         if low < 0 or high > 1:
             extreme = f"up to {high}" if high > 1 else f"down to {low}"
             cure = "Divide by 255." if low >= 0 and 16 < high <= 255 else "Rescale it."

@@ -93,11 +93,11 @@ class _FromGenerator:
 
 
 class _FromCounter:
-    """Values from their address in a `Scope`; each call is another draw."""
+    """Values from their address in a `Scope`; each call is another draw of the owner."""
 
-    def __init__(self, scope, owner="", step=0, draw=0):
+    def __init__(self, scope, owner="", step=None):
+        self.scope, self.owner, self.step = scope, owner, step
         self.key = _shifted(scope.seed, 32) + zlib.crc32(owner.encode())
-        self.scope, self.step, self.draw = scope, step, draw
 
     def uniform(self, shape):
         return self._values(shape, lambda uniform: uniform)
@@ -107,44 +107,54 @@ class _FromCounter:
 
     def _values(self, shape, transform):
         rows, *event = shape
-        samples = self.scope.samples or 1
+        width, scope = math.prod(event), self.scope
+        draw = scope.number_of_draw(self.owner, self.step)
         with keras.name_scope("noise"):
-            examples = rows // samples
-            values = self._of_examples(1 if self.scope.shared else examples, math.prod(event))
-            values = transform(values)[..., : math.prod(event)]
-            if self.scope.shared:
-                values = tf.broadcast_to(values, [examples, *values.shape[1:]])
-            self.draw += 1
+            examples = rows // (scope.samples or 1)
+            factor = scope.rows_of_an_example(examples)
+            if factor is None:  # no rows of the batch: the same for each batch and sample
+                values = self._bits(draw, rows, 0, 0, width)
+            elif scope.samples is None:
+                rows_ = factor if scope.shared else examples
+                values = self._bits(draw, rows_, scope.row, scope.call, width, factor)
+            else:  # a group after the other; group 0 is that of a pass without samples
+                rows_ = factor if scope.shared else examples
+                groups = range(1, 1 - (-scope.samples // GROUP))
+                calls = [tf.cast(scope.call, "int64") + group for group in groups]
+                values = [
+                    self._bits(draw, rows_, scope.row, call, width, factor, GROUP) for call in calls
+                ]
+                values = ops.concatenate(values, axis=1)[:, : scope.samples]
+            values = transform(values)[..., :width]
+            if scope.shared and factor is not None:
+                values = tf.tile(values, [examples // factor, *[1] * (len(values.shape) - 1)])
             return tf.reshape(values, [rows, *event])
 
-    def _of_examples(self, examples, width):
-        """Uniform values of all examples, and of all their samples: a few more than `width`."""
-        scope, counts = self.scope, -(-width // 4)  # a count of the counter gives four values
+    def _bits(self, draw, rows, row, call, width, factor=1, *group):
+        """Uniform values in [0, 1), (rows, *group, a few more than width), from an address on."""
+        counts = -(-width // 4)  # a count of the counter gives four values
+        step = 0 if self.step is None else self.step
+        low = tf.cast(row, "int64") * tf.cast(factor * counts * math.prod(group), "int64")
+        bits = tf.raw_ops.StatelessRandomUniformFullIntV2(
+            shape=[rows, *group, 4 * counts],
+            key=tf.bitcast(tf.reshape(self.key, (1,)), "uint64"),
+            counter=tf.bitcast(
+                tf.stack([low, _shifted(call, 32) + _shifted(step, 16) + draw]), "uint64"
+            ),
+            alg=_PHILOX,
+            dtype="uint32",
+        )
+        # The 23 bits of a float in [1, 2). TensorFlow's own floats are other ones under XLA.
+        bits = tf.bitwise.bitwise_or(tf.bitwise.right_shift(bits, _uint32(9)), _uint32(0x3F800000))
+        return tf.bitcast(bits, "float32") - 1.0
 
-        def block(sample, *group):
-            high = _shifted(sample, 32) + _shifted(self.step, 16) + self.draw
-            low = tf.cast(scope.row, "int64") * tf.cast(counts * math.prod(group), "int64")
-            return tf.raw_ops.StatelessRandomUniformV2(
-                shape=[examples, *group, 4 * counts],
-                key=tf.bitcast(tf.reshape(self.key, (1,)), "uint64"),
-                counter=tf.bitcast(tf.stack([low, high]), "uint64"),
-                alg=_PHILOX,
-                dtype="float32",
-            )
 
-        if scope.samples is None:
-            return block(scope.call)
-        # A group after the other; group 0 of the addresses is that of a pass without samples.
-        groups = range(1, 1 - (-scope.samples // GROUP))
-        blocks = [block(tf.cast(scope.call, "int64") + group, GROUP) for group in groups]
-        return ops.concatenate(blocks, axis=1)[:, : scope.samples]
+def _uint32(number):
+    return tf.constant(number, "uint32")
 
 
 def _normal_from(uniform):
-    """Standard normal values, each from two uniform ones of its row (Box and Muller 1958).
-
-    TensorFlow's own normal values are other ones under XLA as soon as the number of rows is.
-    """
+    """Standard normal values, each from two uniform ones of its row (Box and Muller 1958)."""
     radius, angle = tf.split(uniform, 2, axis=-1)
     radius, angle = tf.sqrt(-2 * tf.math.log1p(-radius)), 2 * math.pi * angle
     return tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], axis=-1)
@@ -180,44 +190,59 @@ def _shifted(number, bits):
 class Scope:
     """The addresses of the noise of one pass; `scope` opens one."""
 
-    def __init__(self, seed, row=0, call=0, *, samples=None, shared=False, names=None):
+    def __init__(
+        self, seed, row=0, call=0, *, rows=None, samples=None, shared=False, names=None, draws=None
+    ):
         self.seed, self.row, self.call = seed, 0 if shared else row, call
-        self.samples, self.shared = samples, shared
+        self.rows, self.samples, self.shared = rows, samples, shared
         self.names = dict(names or {})
-        self.draws = collections.Counter()
+        self.draws = collections.Counter(draws)
         self.graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
     def stream(self, owner, step=None):
-        """The stream of an owner, a layer or a word: another one at each call.
-
-        Raises:
-            ValueError: it is asked for within a loop, and no step is given.
-        """
-        if step is None and self._is_in_loop():
-            raise ValueError(
-                f"{getattr(owner, 'name', owner)} draws inside a loop, where each step would get "
-                "the same noise; call it with step=, the number of the step."
-            )
-        owner = self.name_of(owner)
-        self.draws[owner] += 1
-        # A stream may be asked for 16 values, and an owner for some thousand streams.
-        return _FromCounter(self, owner, 0 if step is None else step, self.draws[owner] << 4)
+        """The stream of an owner, a layer or a word, in a step of a loop."""
+        return _FromCounter(self, self.name_of(owner), step)
 
     def name_of(self, owner):
         """A layer's place in the model; a layer that is no part of it gets a number."""
         known = isinstance(owner, str)
         return owner if known else self.names.setdefault(id(owner), f"layer {len(self.names)}")
 
-    def _is_in_loop(self):
+    def number_of_draw(self, owner, step):
+        """Of an owner in this pass, from 1.
+
+        Raises:
+            ValueError: the graph would give the same noise in every step, or in every call.
+        """
         graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
         while graph is not None and graph is not self.graph:
-            if type(graph).__name__ == "WhileBodyFuncGraph":
-                return True
+            kind = type(graph).__name__
+            if kind == "WhileBodyFuncGraph" and step is None:
+                raise ValueError(
+                    f"{owner} draws inside a loop, where each step would get the same noise; give "
+                    "step=, the number of the step."
+                )
+            if kind == "FuncGraph":
+                raise ValueError(
+                    f"{owner} draws inside a tf.function of its own, which would keep its first "
+                    "noise; leave that decorator out."
+                )
             graph = getattr(graph, "outer_graph", None)
-        return False
+        self.draws[owner] += 1
+        return self.draws[owner]
+
+    def rows_of_an_example(self, rows):
+        """How many of `rows` belong to each example of the batch; None if they are not its rows."""
+        if self.rows is None:
+            return 1
+        if isinstance(rows, int) != isinstance(self.rows, int):
+            return None if isinstance(rows, int) else 1
+        if isinstance(rows, int) and (rows < self.rows or rows % self.rows):
+            return None
+        return rows // self.rows
 
 
-def scope(seed, row=0, call=0, *, samples=None, shared=False, names=None):
+def scope(seed, row=0, call=0, *, rows=None, shared=False, names=None):
     """While a function is traced, its noise is that of these addresses.
 
     A context variable: every thread has its own, and a replica of a distribution strategy, which
@@ -227,21 +252,32 @@ def scope(seed, row=0, call=0, *, samples=None, shared=False, names=None):
         seed: int, or an integer tensor, below 2**32. `None` in training, where generators draw.
         row: int or int64 tensor. Place of the first row among all rows.
         call: int or int64 tensor. Number of the call, or of the first group of samples.
-        samples: int. How many rows stand for each example. Defaults to `None`, one.
+        rows: int or scalar tensor. Rows of the batch, so that other rows are told apart. Defaults
+            to `None`: every draw is one for each row.
         shared: bool. One noise for all rows. Defaults to `False`.
         names: dict from the id of a layer to its place in the model, the name of its stream.
     """
     seed = None if seed is None else ops.cast(seed, "int64") + _replica_offset()
-    settings = {"samples": samples, "shared": shared, "names": names}
-    return _opened(Scope(seed, row, call, **settings))
+    return _opened(Scope(seed, row, call, rows=rows, shared=shared, names=names))
 
 
+@contextlib.contextmanager
 def samples(first, number):
-    """Within a scope: rows come as `number` for each example, samples `GROUP * first` and on."""
+    """Within a scope: rows come as `number` for each example, samples `GROUP * first` and on.
+
+    Gives the scope, whose draws go on from the outer one's; `outer.draws` is left as it is.
+
+    Raises:
+        ValueError: they do so already.
+    """
     outer = current()
-    settings = {"samples": number, "shared": outer.shared, "names": outer.names}
+    if outer.samples is not None:
+        raise ValueError("Samples of samples have no address; draw them in one over_samples.")
     call = ops.cast(outer.call, "int64") + first
-    return _opened(Scope(outer.seed, outer.row, call, **settings))
+    same = {name: getattr(outer, name) for name in ("rows", "shared", "names", "draws")}
+    inner = Scope(outer.seed, outer.row, call, samples=number, **same)
+    with _opened(inner):
+        yield inner
 
 
 def none():

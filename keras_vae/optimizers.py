@@ -56,17 +56,25 @@ class PerTerm(keras.optimizers.Optimizer):
 
     Raises:
         TypeError: optimizers is no dict.
-        ValueError: the names are not those of the model's players, when it is built.
+        ValueError: one of them scales its loss; or the names are not those of the players, when it
+            is built.
     """
 
-    def __init__(self, optimizers, name="per_term", **kwargs):
+    def __init__(self, optimizers, name="per_term"):
         if not isinstance(optimizers, dict) or not optimizers:
             raise TypeError(
                 f"optimizers is {optimizers!r}; expected a dict such as "
                 '{"loss": "adam", "discriminator_loss": "adam"}.'
             )
-        super().__init__(learning_rate=0.0, name=name, **kwargs)
+        super().__init__(learning_rate=0.0, name=name)
         self.by_term = {term: keras.optimizers.get(each) for term, each in optimizers.items()}
+        for each in self.by_term.values():
+            scaled = isinstance(each, keras.optimizers.LossScaleOptimizer)
+            if scaled or each.loss_scale_factor:
+                raise ValueError(
+                    "An optimizer of PerTerm scales its loss, which the model does for all: give "
+                    "it without loss scaling."
+                )
         self.players = None
 
     def build(self, variables):
@@ -89,6 +97,7 @@ class PerTerm(keras.optimizers.Optimizer):
         """Each optimizer's update of the weights that follow its term."""
         if not self.built:
             self.build(trainable_variables)
+        self._check_variables_are_known(trainable_variables)
         pairs = list(zip(grads, trainable_variables, strict=True))
         for term, optimizer in self.by_term.items():
             own = [pair for pair in pairs if self.term_of[self._var_key(pair[1])] == term]

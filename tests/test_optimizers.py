@@ -222,3 +222,5 @@ def test_names_that_are_no_players_are_refused(x, make_vae):
     for bad in ("adam", {}, None):
         with pytest.raises(TypeError, match=r"optimizers is .*; expected a dict such as"):
             optimizers.PerTerm(bad)
+    with pytest.raises(ValueError, match="give it without loss scaling"):
+        two(judge=keras.optimizers.SGD(0.1, loss_scale_factor=8.0))

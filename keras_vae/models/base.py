@@ -42,6 +42,7 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
 
     def __init__(self, encoder, decoder, likelihood="bernoulli", seed=None, **kwargs):
         super().__init__(**kwargs)
+        self.autocast = False  # the networks do it, and tokens stay whole numbers
         self.likelihood_layer = likelihoods.get(likelihood)
         self.signature = self.signature.read_networks(encoder, decoder, self.likelihood_layer)
         self.encoder = encoder
@@ -138,13 +139,14 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
             inputs = [ops.convert_to_tensor(inputs), ops.convert_to_tensor(condition)]
         return network(inputs, training=training)
 
-    def noise_scope(self, seed=None, row=0, call=0, *, shared=False):
+    def noise_scope(self, seed=None, row=0, call=0, *, rows=None, shared=False):
         """A `noise.scope` whose seed is the model's own unless given; each layer has a stream.
 
         Example: `with vae.noise_scope(seed=1): vae.log_weights(x, num_samples=100)`
         """
         seed = self.evaluation_noise.peek()[0] if seed is None else seed
-        return noise.scope(seed, row, call, shared=shared, names=self._names_of_streams())
+        names = self._names_of_streams()
+        return noise.scope(seed, row, call, rows=rows, shared=shared, names=names)
 
     def _names_of_streams(self):
         return {id(layer): place for place, layer in places(self)}
@@ -161,8 +163,8 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
             rows: tuple of tensors, Distributions, structures of them, or None, with the batch as
                 the first axis.
         """
-        scope, event = noise.current(), []
-        drawn_by_state = training or scope is None or scope.seed is None
+        scope, event, draws = noise.current(), [], {}
+        drawn_by_state = training or getattr(scope, "seed", None) is None
 
         def one_pass(count):
             def repeat(part):
@@ -174,14 +176,19 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
             event[:] = values.shape[1:]
             return ops.reshape(values, (-1, count, *event))
 
-        if drawn_by_state and isinstance(num_samples, int):
-            return one_pass(num_samples)
+        if not isinstance(num_samples, tf.Tensor):
+            num_samples = checks.count(num_samples, "num_samples")
+        if drawn_by_state:
+            return one_pass(int(num_samples))
         if isinstance(num_samples, int) and num_samples <= _AT_ONCE:
-            with noise.samples(0, num_samples):
-                return one_pass(num_samples)
+            with noise.samples(0, num_samples) as drawn:
+                values = one_pass(num_samples)
+            scope.draws = drawn.draws
+            return values
 
         def one_group(group):
-            with noise.samples(group, noise.GROUP):
+            with noise.samples(group, noise.GROUP) as drawn:
+                draws.update(drawn=drawn)
                 return one_pass(noise.GROUP)
 
         num_samples = ops.cast(num_samples, "int64")
@@ -191,6 +198,7 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
             fn_output_signature=tf.TensorSpec(None, "float32"),
             parallel_iterations=2,
         )
+        scope.draws = draws["drawn"].draws
         # (groups, batch, GROUP, ...) -> (batch, groups * GROUP, ...)
         values = tf.reshape(values, [tf.shape(values)[0], -1, noise.GROUP, *event])
         values = tf.transpose(values, [1, 0, *range(2, 3 + len(event))])
@@ -232,7 +240,7 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
         x, y, sample_weight = self._unpack(data)
         with keras.name_scope("metrics"):
             seed, row = ops.unstack(self.evaluation_noise.state.value * 1, 2)
-        with self.noise_scope(seed, row):
+        with self.noise_scope(seed, row, rows=ops.shape(x)[0]):
             terms, regularisation = self._terms(x, y, training=False)
         with keras.name_scope("metrics"):
             self.evaluation_noise.advance(ops.shape(x)[0])
@@ -268,11 +276,12 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
             if name not in self.loss_names:
                 raise ValueError(f"players has {name!r}, which is no term of the objective.")
             for variable in variables:
-                if (other := owner.setdefault(id(variable), name)) != name:
+                if id(variable) in owner:
                     raise ValueError(
-                        f"{variable.path} stands twice in players, under {other!r} and {name!r}; "
-                        "each weight follows one term."
+                        f"{variable.path} stands twice in players, under {owner[id(variable)]!r} "
+                        f"and {name!r}; each weight follows one term, once."
                     )
+                owner[id(variable)] = name
         for variable in self.trainable_variables:
             if id(variable) not in owner:
                 raise ValueError(
@@ -320,9 +329,9 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
         if name == "optimizer":
             optimizers.follow(value, self.players)
             self._compiled_verbs.clear()
-        elif isinstance(value, keras.layers.Layer) or (
-            name in checks.arguments(type(self)) and not hasattr(type(self), name)
-        ):
+            return
+        setting = isinstance(value, keras.layers.Layer) or name in checks.arguments(type(self))
+        if setting and not isinstance(getattr(self, name, None), keras.Variable):  # as beta
             self.forget_compiled()
 
     @property

@@ -9,6 +9,7 @@ of the model, but for `generate` without a seed, which counts its calls.
 import functools
 import math
 import threading
+import types
 
 import keras
 import numpy as np
@@ -107,12 +108,14 @@ class Inference:
             checks.array(x)  # says what is expected
         elif condition is not None:
             raise TypeError("condition= goes with an array; a dataset gives (x, condition) itself.")
+        self.follow_layers()
         return super().predict(
             x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
         )
 
     def predict_step(self, data):
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x = self.signature.cast(x)
         return self(x if y is None else (x, y), training=False)  # Keras would drop y
 
     def generate(
@@ -143,6 +146,8 @@ class Inference:
             self.signature.check_prior(latents, "latents", condition)
         elif not self.has_prior:
             self.prior()  # says that there is none
+        if None in self.signature.latent_shape:
+            raise ValueError("The latents have an axis of unknown length; decode(z) of your own.")
         prior = self.prior if latents is None else latents.distribution
         if seed is None:
             seed, call = self.generation_noise.take()
@@ -266,6 +271,11 @@ class Inference:
         Returns:
             array `(n, ...)` of the dtype that the function gives, half precision as float32.
         """
+        if not tf.executing_eagerly():
+            raise RuntimeError(
+                "A verb gives NumPy arrays and cannot run within a tf.function; call objective, "
+                "posterior or likelihood there."
+            )
         checks.count(batch_size, "batch_size")
         seed = checks.seed(seed)
         seed = self.evaluation_noise.peek()[0] if seed is None else seed
@@ -282,15 +292,15 @@ class Inference:
     def _compiled(self, name, function, numbers, arrays, shared, reads):
         specs = [tf.TensorSpec(np.shape(number), number.dtype) for number in numbers]
         specs += [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
-        layers = [*self._flatten_layers(include_self=False), *reads]
-        key, state = (name, shared, *specs), [_fingerprint(layer) for layer in layers]
-        traced, compiled = self._compiled_verbs.get(key, (None, None))
-        if traced == state:
-            return compiled
+        key, state = (name, shared, *specs), self._fingerprint(reads)
+        found = self._compiled_verbs.get(key)
+        if found is not None and found.state == state:
+            return found.graph
 
         def in_scope(place, *inputs):
             seed, row, call = tf.unstack(place)
-            with self.noise_scope(seed, row, call, shared=shared):
+            rows = tf.shape(inputs[len(numbers)])[0]
+            with self.noise_scope(seed, row, call, rows=rows, shared=shared):
                 values = function(*inputs)
             return ops.cast(values, "float32") if values.dtype.is_floating else values
 
@@ -298,22 +308,21 @@ class Inference:
             compiled = tf.function(in_scope, autograph=False).get_concrete_function(
                 tf.TensorSpec((3,), "int64"), *specs
             )
-        self._compiled_verbs[key] = state, compiled
+        # In an object that Keras does not search for layers when it saves.
+        self._compiled_verbs[key] = types.SimpleNamespace(state=state, graph=compiled)
         return compiled
 
     @functools.cached_property
     def _compiled_verbs(self):
-        """(state, graph) by name and shapes; a cached property is seen by no tracker of Keras."""
+        """Graphs by name and shapes; a cached property is seen by no tracker of Keras."""
         return {}
 
     def forget_compiled(self):
         """Compile verbs and steps anew at their next use: something that they read has changed."""
         self._compiled_verbs.clear()
-        if vars(self).get("train_function") is not None:
-            self.make_train_function(force=True)
-        for name in ("test_function", "predict_function"):
-            if vars(self).get(name) is not None:
-                setattr(self, name, None)
+        for name in ("train", "test", "predict"):
+            if vars(self).get(f"{name}_function") is not None:
+                getattr(self, f"make_{name}_function")(force=True)
 
     def _checked_input(self, x, condition=None, *, with_density=False):
         """x and condition as arrays that the networks can read, of a model that is built."""
@@ -325,9 +334,19 @@ class Inference:
         self.ensure_built(x, condition)
         return x.astype("int32" if self.signature.integers else "float32", copy=False), condition
 
+    def _fingerprint(self, reads=()):
+        """Of what compiled functions take for constant of layers, as far as Keras changes it."""
 
-def _fingerprint(layer):
-    """Of what a compiled function holds for constant of a layer, as far as Keras changes it."""
-    weights = (*layer._trainable_variables, *layer._non_trainable_variables)
-    lora = getattr(layer, "lora_enabled", None)
-    return layer, layer.trainable, layer.dtype_policy.name, lora, [id(v) for v in weights]
+        def of_layer(layer):
+            weights = (*layer._trainable_variables, *layer._non_trainable_variables)
+            lora = getattr(layer, "lora_enabled", None)
+            return layer, layer.trainable, layer.dtype_policy.name, lora, [id(v) for v in weights]
+
+        return [of_layer(each) for each in (*self._flatten_layers(include_self=False), *reads)]
+
+    def follow_layers(self):
+        """Compile steps anew if layers have changed since: LoRA, int8, replaced or frozen ones."""
+        state = types.SimpleNamespace(state=self._fingerprint())
+        if vars(self).setdefault("_steps_of", state) != state:
+            vars(self)["_steps_of"] = state
+            self.forget_compiled()

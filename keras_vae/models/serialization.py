@@ -11,7 +11,15 @@ import keras
 
 _PREFIX, _OLD_PREFIX = "generator:", "generator_state_"
 _LAST = ("_layers", "_seed_generators")  # where Keras lists what stands in no attribute
-_NEVER = ("_compiled_verbs", "_operations", "_metrics", "_functional", "_tracker", *_LAST)
+_NEVER = (
+    "_compiled_verbs",
+    "_steps_of",
+    "_operations",
+    "_metrics",
+    "_functional",
+    "_tracker",
+    *_LAST,
+)
 
 
 def places(owner):
@@ -43,7 +51,8 @@ def places(owner):
                 numbers[name] += 1
                 visit(f"{prefix}layers/{name}_{numbers[name]}", each)
         attributes = vars(layer)
-        names = sorted(set(attributes) - set(_NEVER), key=lambda name: (name[0] == "_", name))
+        names = [name for name in attributes if name not in _NEVER]  # an alias comes later
+        names.sort(key=lambda name: name.startswith("_"))
         for name in (*names, *_LAST):
             visit(f"{prefix}{name}", attributes.get(name))
 

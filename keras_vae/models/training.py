@@ -91,6 +91,13 @@ class Training:
             else:
                 validation = self._peeked(validation_data, "validation_data")
         self.ensure_built(*arrays[:2])
+        self.follow_layers()
+        known = {id(variable) for variable in self.optimizer._trainable_variables}
+        if any(id(variable) not in known for variable in self.trainable_variables):
+            raise ValueError(
+                "The model has weights that its optimizer does not know, by LoRA or a thawed or "
+                "replaced layer; call compile again."
+            )
 
         if in_memory:
             x = self._batched(arrays, batch_size, steps_per_epoch, shuffle)
@@ -152,6 +159,7 @@ class Training:
                 y = sample_weight = None
             else:
                 self._peeked(x, "x")
+            self.follow_layers()
         return super().evaluate(
             x,
             y,

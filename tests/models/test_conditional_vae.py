@@ -133,7 +133,7 @@ def test_the_most_probable_class_is_the_class(trained, digits):
     """log p(x|c) over the classes is a classifier; chance is 0.1."""
     x, y = digits
     bounds = [trained.elbo(x, condition=np.full(len(x), label)) for label in range(10)]
-    assert np.mean(np.argmax(bounds, axis=0) == y) > 0.8
+    assert np.mean(np.argmax(bounds, axis=0) == y) > 0.75
 
 
 def test_one_condition_for_all_or_one_for_each(trained):

@@ -156,12 +156,34 @@ def test_verbs_follow_a_change_of_the_networks(make_vae, x, change, compile_agai
     vae = make_vae()
     z = vae.encode(x)
     before = vae.decode(z)
+    vae.evaluate(x, verbose=0), vae.predict(x, verbose=0)
     CHANGES[change](vae)
     if compile_again:
         vae.compile("adam")
     after = vae.decode(z)
     assert not np.allclose(before, after, atol=1e-4)
     np.testing.assert_allclose(after, vae.likelihood(z).mean, atol=1e-5)
+    # The steps of Keras too.
+    np.testing.assert_allclose(vae.predict(x, verbose=0), vae.reconstruct(x), atol=1e-5)
+    losses = vae.evaluate(x, verbose=0, return_dict=True)
+    assert losses["elbo"] == pytest.approx(vae.elbo(x).mean(), rel=1e-5)
+
+
+def test_fit_says_that_it_needs_another_compile_for_new_weights(make_vae, x):
+    vae = make_vae()
+    vae.fit(x, verbose=0)
+    hidden_of(vae).enable_lora(2)
+    with pytest.raises(ValueError, match=r"does not know, by LoRA .* call compile again"):
+        vae.fit(x, verbose=0)
+    vae.compile("adam")
+    vae.fit(x, verbose=0)
+    assert np.any(hidden_of(vae).lora_kernel_b)
+
+
+def test_a_verb_within_a_function_of_tensorflow_says_so(make_vae, x):
+    vae = make_vae()
+    with pytest.raises(RuntimeError, match=r"cannot run within a tf\.function"):
+        tf.function(lambda: vae.elbo(x))()
 
 
 def test_a_setting_of_a_model_that_is_a_constant_of_the_graph_takes_effect(x):

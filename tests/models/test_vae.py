@@ -176,7 +176,7 @@ def test_a_shape_of_the_kl_term_changes_the_loss_and_not_the_bound(make_vae, x):
     ours, theirs = (m.evaluate(x, verbose=0, return_dict=True) for m in (weighted, plain))
     assert ours["kl_loss"] == theirs["kl_loss"]
     assert ours["loss"] > theirs["loss"]
-    assert weighted.elbo(x).mean() == pytest.approx(weighted.log_likelihood(x, 1).mean(), abs=0.1)
+    assert weighted.elbo(x).mean() == pytest.approx(weighted.log_likelihood(x, 1).mean(), abs=0.3)
 
 
 def test_a_model_that_reads_a_condition_is_a_small_subclass(x, digits):
