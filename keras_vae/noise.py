@@ -299,6 +299,58 @@ def _opened(value):
         _OPEN.reset(token)
 
 
+# Places: what streams and states of generators are known by ---------------------------------
+
+_LAST = ("_layers", "_seed_generators")  # where Keras lists what stands in no attribute
+_NO_PART = (
+    "_compiled_verbs",
+    "_steps_of",
+    "_operations",
+    "_metrics",
+    "_functional",
+    "_tracker",
+    *_LAST,
+)
+
+
+def places(owner):
+    """[(place, object)] of every layer and generator: 'encoder/layers/dropout_1', for example.
+
+    Attributes by name; the layers of a functional or sequential network by their class, numbered,
+    since their names are not the same in two models; others in a list by their index.
+    """
+    found, seen = [], {id(owner)}
+
+    def visit(place, value):
+        if isinstance(value, (keras.layers.Layer, keras.random.SeedGenerator)):
+            if id(value) not in seen:
+                seen.add(id(value))
+                found.append((place, value))
+                visit_attributes(f"{place}/", value)
+        elif isinstance(value, dict):
+            for key, each in value.items():
+                visit(f"{place}/{key}", each)
+        elif isinstance(value, (list, tuple)):
+            for index, each in enumerate(value):
+                visit(f"{place}/{index}", each)
+
+    def visit_attributes(prefix, layer):
+        if isinstance(layer, keras.Sequential) or hasattr(layer, "operations"):
+            numbers = collections.Counter()
+            for each in layer.layers:
+                name = type(each).__name__.lower()
+                numbers[name] += 1
+                visit(f"{prefix}layers/{name}_{numbers[name]}", each)
+        attributes = vars(layer)
+        names = [name for name in attributes if name not in _NO_PART]  # an alias comes later
+        names.sort(key=lambda name: name.startswith("_"))
+        for name in (*names, *_LAST):
+            visit(f"{prefix}{name}", attributes.get(name))
+
+    visit_attributes("", owner)
+    return found
+
+
 # The layer ----------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from keras import ops
 from keras_vae import checks, likelihoods, noise, optimizers
 from keras_vae.distributions import Distribution
 from keras_vae.models.inference import Inference
-from keras_vae.models.serialization import Serialization, places
+from keras_vae.models.serialization import Serialization
 from keras_vae.models.signature import Signature
 from keras_vae.models.training import Training
 from keras_vae.networks import inspection
@@ -149,7 +149,7 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
         return noise.scope(seed, row, call, rows=rows, shared=shared, names=names)
 
     def _names_of_streams(self):
-        return {id(layer): place for place, layer in places(self)}
+        return {id(layer): place for place, layer in noise.places(self)}
 
     def over_samples(self, function, rows, num_samples, training=False):
         """function(*rows) for `num_samples` draws of the latents: (batch, num_samples, ...).

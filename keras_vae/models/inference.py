@@ -317,13 +317,6 @@ class Inference:
         """Graphs by name and shapes; a cached property is seen by no tracker of Keras."""
         return {}
 
-    def forget_compiled(self):
-        """Compile verbs and steps anew at their next use: something that they read has changed."""
-        self._compiled_verbs.clear()
-        for name in ("train", "test", "predict"):
-            if vars(self).get(f"{name}_function") is not None:
-                getattr(self, f"make_{name}_function")(force=True)
-
     def _checked_input(self, x, condition=None, *, with_density=False):
         """x and condition as arrays that the networks can read, of a model that is built."""
         if with_density and not self.has_densities:
@@ -333,20 +326,3 @@ class Inference:
             self.likelihood_layer.check(x, "x")
         self.ensure_built(x, condition)
         return x.astype("int32" if self.signature.integers else "float32", copy=False), condition
-
-    def _fingerprint(self, reads=()):
-        """Of what compiled functions take for constant of layers, as far as Keras changes it."""
-
-        def of_layer(layer):
-            weights = (*layer._trainable_variables, *layer._non_trainable_variables)
-            lora = getattr(layer, "lora_enabled", None)
-            return layer, layer.trainable, layer.dtype_policy.name, lora, [id(v) for v in weights]
-
-        return [of_layer(each) for each in (*self._flatten_layers(include_self=False), *reads)]
-
-    def follow_layers(self):
-        """Compile steps anew if layers have changed since: LoRA, int8, replaced or frozen ones."""
-        state = types.SimpleNamespace(state=self._fingerprint())
-        if vars(self).setdefault("_steps_of", state) != state:
-            vars(self)["_steps_of"] = state
-            self.forget_compiled()

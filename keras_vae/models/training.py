@@ -7,6 +7,7 @@ built before the first step is traced.
 
 import collections
 import math
+import types
 
 import keras
 import tensorflow as tf
@@ -301,3 +302,29 @@ class Training:
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing is left to build. Keras's own fails where replicas get unequal first batches."""
+
+    # What is compiled ------------------------------------------------------------------------
+
+    def forget_compiled(self):
+        """Compile verbs and steps anew at their next use: something that they read has changed."""
+        self._compiled_verbs.clear()
+        for name in ("train", "test", "predict"):
+            if vars(self).get(f"{name}_function") is not None:
+                getattr(self, f"make_{name}_function")(force=True)
+
+    def _fingerprint(self, reads=()):
+        """Of what compiled functions take for constant of layers, as far as Keras changes it."""
+
+        def of_layer(layer):
+            weights = (*layer._trainable_variables, *layer._non_trainable_variables)
+            lora = getattr(layer, "lora_enabled", None)
+            return layer, layer.trainable, layer.dtype_policy.name, lora, [id(v) for v in weights]
+
+        return [of_layer(each) for each in (*self._flatten_layers(include_self=False), *reads)]
+
+    def follow_layers(self):
+        """Compile steps anew if layers have changed since: LoRA, int8, replaced or frozen ones."""
+        state = types.SimpleNamespace(state=self._fingerprint())
+        if vars(self).setdefault("_steps_of", state) != state:
+            vars(self)["_steps_of"] = state
+            self.forget_compiled()
