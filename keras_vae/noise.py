@@ -239,7 +239,9 @@ class Scope:
             return None if isinstance(rows, int) else 1
         if isinstance(rows, int) and (rows < self.rows or rows % self.rows):
             return None
-        return rows // self.rows
+        return (
+            rows // ops.maximum(self.rows, 1) if isinstance(rows, tf.Tensor) else rows // self.rows
+        )
 
 
 def scope(seed, row=0, call=0, *, rows=None, shared=False, names=None):

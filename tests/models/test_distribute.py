@@ -68,6 +68,13 @@ def test_replicas_draw_different_noise_keras3_d4(make_vae, strategy):
     np.testing.assert_array_equal(first, alone)  # replica 0 draws as a single device does
 
 
+def test_a_replica_without_a_row_evaluates_too(make_vae, x, strategy):
+    with strategy.scope():
+        vae = make_vae()
+    losses = vae.evaluate(x[:129], batch_size=128, verbose=0)  # the last batch has one row
+    assert np.all(np.isfinite(losses))
+
+
 def test_a_mirrored_model_trains_validates_saves_and_serves(make_vae, x, strategy, tmp_path):
     with strategy.scope():
         vae = make_vae(optimizer=keras.optimizers.Adam(1e-2))
