@@ -6,8 +6,6 @@ today and after a restart, whatever the global seed; epochs are the model's in `
 iterations of the dataset where you make one yourself.
 """
 
-import functools
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -37,16 +35,12 @@ def batches(arrays, batch_size=32, seed=None, shuffle=True):
     >>> [len(noisy) for noisy, clean in data]
     [4, 4, 2]
     """
-    lengths = {len(array) for array in tf.nest.flatten(arrays)}
-    if len(lengths) != 1 or 0 in lengths or batch_size < 1:
+    num_rows, *others = {len(array) for array in tf.nest.flatten(arrays)}
+    if others or num_rows == 0 or batch_size < 1:
         raise ValueError(
-            f"The arrays have {sorted(lengths)} rows and batch_size is {batch_size}; expected "
-            "arrays of one length, and at least one row in each batch."
+            f"The arrays have {sorted([num_rows, *others])} rows and batch_size is {batch_size}; "
+            "expected arrays of one length, and at least one row in each batch."
         )
-    num_rows = lengths.pop()
-    if not shuffle:
-        return _in_order(arrays, num_rows, batch_size)
-
     steps = -(-num_rows // batch_size)
     missing = steps * batch_size - num_rows  # in the last batch
 
@@ -58,10 +52,16 @@ def batches(arrays, batch_size=32, seed=None, shuffle=True):
         rows = tf.boolean_mask(rows, rows >= 0) if missing else rows
         return tf.nest.map_structure(lambda array: tf.gather(array, rows), arrays)
 
+    def part(start, arrays):
+        return tf.nest.map_structure(lambda array: array[start : start + batch_size], arrays)
+
     # Two functions and no more: each costs an iterator, and so an epoch, some milliseconds.
-    rows = _one_an_iteration(seed, rows_of_batches).unbatch()
+    if shuffle:
+        rows, take = _one_an_iteration(seed, rows_of_batches).unbatch(), gather
+    else:
+        rows, take = tf.data.Dataset.range(0, num_rows, batch_size), part
     data = tf.data.Dataset.from_tensors(arrays).repeat()  # in host memory, passed by reference
-    dataset = tf.data.Dataset.zip(rows, data).map(gather)
+    dataset = tf.data.Dataset.zip(rows, data).map(take)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
     options = tf.data.Options()  # as Keras sets them: no rewriting of a graph that holds the data
     options.experimental_optimization.apply_default_optimizations = False
@@ -109,22 +109,6 @@ def _one_an_iteration(seed, function):
         seed = np.random.SeedSequence().generate_state(1)[0]
     state = tf.Variable([int(seed), -1], dtype="int64")  # [seed, iterations so far], its own
     return once.map(lambda _: function(state.assign_add([0, 1])))
-
-
-def _in_order(arrays, num_rows, batch_size):
-    whole = num_rows - num_rows % batch_size
-
-    def in_batches(array):
-        return np.reshape(array[:whole], (-1, batch_size, *array.shape[1:]))
-
-    parts = []
-    if whole:
-        batches_ = tf.nest.map_structure(in_batches, arrays)
-        parts.append(tf.data.Dataset.from_tensor_slices(batches_))
-    if whole < num_rows:
-        rest = tf.nest.map_structure(lambda array: array[whole:], arrays)
-        parts.append(tf.data.Dataset.from_tensors(rest))
-    return functools.reduce(tf.data.Dataset.concatenate, parts)
 
 
 def for_training(dataset):

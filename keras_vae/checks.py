@@ -14,15 +14,16 @@ import numpy as np
 # Numbers -----------------------------------------------------------------------------------
 
 
-def count(number, name, least=1):
-    """A whole number of at least `least`, as Python's int."""
+def count(number, name, least=1, most=math.inf):
+    """A whole number of at least `least` and below `most`, as Python's int."""
     if np.ndim(number):
         raise ValueError(
             f"{name} is an array; expected an int. A condition is given as condition=, by name."
         )
     is_int = isinstance(number, numbers.Integral) and not isinstance(number, (bool, np.bool_))
-    if not is_int or number < least:
-        raise ValueError(f"{name} is {number!r}; expected an int of at least {least}.")
+    if not (is_int and least <= number < most):
+        limit = "" if most == math.inf else f" and below {most}"
+        raise ValueError(f"{name} is {number!r}; expected an int of at least {least}{limit}.")
     return int(number)
 
 
@@ -40,12 +41,7 @@ def sizes(numbers_, name, expected="ints of at least 1", least=0):
 
 def seed(number):
     """A seed as Python's int below 2**32, or None."""
-    if number is None:
-        return None
-    number = count(number, "seed", least=0)
-    if number >= 2**32:
-        raise ValueError(f"seed is {number}; expected an int below 2**32.")
-    return number
+    return None if number is None else count(number, "seed", least=0, most=2**32)
 
 
 def number(value, name, least=0.0, most=math.inf, *, above=False):
@@ -54,8 +50,8 @@ def number(value, name, least=0.0, most=math.inf, *, above=False):
         result = math.nan if isinstance(value, (bool, str)) else float(value)
     except (TypeError, ValueError):
         result = math.nan
-    fits = result <= most and math.isfinite(result) and (result > least or not above)
-    if not (fits and result >= least):
+    fits = result > least if above else result >= least
+    if not (fits and result <= most and math.isfinite(result)):
         lower = f"above {least:g}" if above else f"of at least {least:g}"
         upper = "" if most == math.inf else f" and at most {most:g}"
         raise ValueError(f"{name} is {value!r}; expected a number {lower}{upper}.")
@@ -117,8 +113,8 @@ def finite(array, name, accepts_missing=False):
     """NaN and infinity are refused; NaN passes where it means "missing"."""
     if array.dtype.kind != "f":
         return
-    low, high = array.min(), array.max()  # NaN if there is one
-    if np.isinf(array).any() if accepts_missing else not (np.isfinite(low) and np.isfinite(high)):
+    extremes = [array.min(), array.max()]  # NaN if there is one
+    if np.isinf(array).any() if accepts_missing else not np.isfinite(extremes).all():
         raise ValueError(f"{name} holds NaN or infinity; remove or replace these values.")
 
 
@@ -177,7 +173,7 @@ def per_example(values, like, name):
 
 
 def unpacked(data, name):
-    """x, y, sample_weight of a tuple of one to three."""
+    """x, y and sample_weight of a tuple of one to three."""
     if isinstance(data, (tuple, list)) and not 1 <= len(data) <= 3:
         raise ValueError(
             f"{name} is a tuple of {len(data)}; expected x, (x, y) or (x, y, sample_weight)."
@@ -198,6 +194,14 @@ def same_shape(shape, expected):
     return len(shape) == len(expected) and all(
         None in (m, n) or m == n for m, n in zip(shape, expected, strict=True)
     )
+
+
+def example_shape(array, shape, name, what=None):
+    """An array or tensor whose examples have this shape; `None` fits every shape."""
+    if shape is not None and not same_shape(inner_shape(array.shape), shape):
+        expected = "(n,)" if shape == () else f"(n, {', '.join(str(m or 'any') for m in shape)})"
+        what = what or "one example along the first axis"
+        raise ValueError(f"{name} has shape {tuple(array.shape)}; expected {expected}, {what}.")
 
 
 class Fixed:

@@ -12,6 +12,7 @@ and of nothing else: not of the batch, the thread, or what was drawn before.
 import collections
 import contextlib
 import contextvars
+import dataclasses
 import math
 import threading
 import types
@@ -42,11 +43,10 @@ class SeedGenerator(keras.random.SeedGenerator):
         return super().next(ordered) + tf.stack([_replica_offset(), 0])
 
     def take(self):
-        """(seed, counter) as Python's ints; the counter moves on by 1. Threads may call it."""
+        """Move the counter on by 1 and give (seed, counter). Threads may call it."""
         with _TAKING:
-            seed, counter = self.peek()
-            self.state.assign([seed, counter + 1])
-        return seed, counter
+            self.advance(1)
+            return self.peek()
 
     def peek(self):
         """(seed, counter) as Python's ints."""
@@ -97,7 +97,7 @@ class _FromCounter:
 
     def __init__(self, scope, owner="", step=None):
         self.scope, self.owner, self.step = scope, owner, step
-        self.key = _shifted(scope.seed, 32) + zlib.crc32(owner.encode())
+        self.key = _int64(scope.seed) * 2**32 + zlib.crc32(owner.encode())
 
     def uniform(self, shape):
         return self._values(shape, lambda uniform: uniform)
@@ -109,48 +109,47 @@ class _FromCounter:
         rows, *event = shape
         width, scope = math.prod(event), self.scope
         draw = scope.number_of_draw(self.owner, self.step)
+        group, calls, samples = 1, [0], scope.samples or 1
+        if scope.samples is not None:  # call 0 is that of a pass without samples
+            group, calls = GROUP, range(1, 1 - (-samples // GROUP))
         with keras.name_scope("noise"):
-            examples = rows // (scope.samples or 1)
+            examples = rows // samples
             factor = scope.rows_of_an_example(examples)
             if factor is None:  # no rows of the batch: the same for each batch and sample
-                values = self._bits(draw, rows, 0, 0, width)
-            elif scope.samples is None:
-                rows_ = factor if scope.shared else examples
-                values = self._bits(draw, rows_, scope.row, scope.call, width, factor)
-            else:  # a group after the other; group 0 is that of a pass without samples
-                rows_ = factor if scope.shared else examples
-                groups = range(1, 1 - (-scope.samples // GROUP))
-                calls = [tf.cast(scope.call, "int64") + group for group in groups]
+                values = self._bits(draw, (rows, 1), 0, 0, width)
+            else:
+                drawn = factor if scope.shared else examples
+                first = scope.row * _int64(factor)
                 values = [
-                    self._bits(draw, rows_, scope.row, call, width, factor, GROUP) for call in calls
+                    self._bits(draw, (drawn, group), first, scope.call + call, width)
+                    for call in calls
                 ]
-                values = ops.concatenate(values, axis=1)[:, : scope.samples]
+                values = ops.concatenate(values, axis=1)[:, :samples]
             values = transform(values)[..., :width]
             if scope.shared and factor is not None:
-                values = tf.tile(values, [examples // factor, *[1] * (len(values.shape) - 1)])
+                values = tf.tile(values, [examples // factor, 1, 1])
             return tf.reshape(values, [rows, *event])
 
-    def _bits(self, draw, rows, row, call, width, factor=1, *group):
-        """Uniform values in [0, 1), (rows, *group, a few more than width), from an address on."""
+    def _bits(self, draw, rows_and_group, first, call, width):
+        """Uniform values in [0, 1), (*rows_and_group, a few more than width), from row `first`."""
         counts = -(-width // 4)  # a count of the counter gives four values
+        low = first * (counts * rows_and_group[1])
         step = 0 if self.step is None else self.step
-        low = tf.cast(row, "int64") * tf.cast(factor * counts * math.prod(group), "int64")
+        high = _int64(call) * 2**32 + _int64(step) * 2**16 + draw
         bits = tf.raw_ops.StatelessRandomUniformFullIntV2(
-            shape=[rows, *group, 4 * counts],
+            shape=[*rows_and_group, 4 * counts],
             key=tf.bitcast(tf.reshape(self.key, (1,)), "uint64"),
-            counter=tf.bitcast(
-                tf.stack([low, _shifted(call, 32) + _shifted(step, 16) + draw]), "uint64"
-            ),
+            counter=tf.bitcast(tf.stack([_int64(low), high]), "uint64"),
             alg=_PHILOX,
             dtype="uint32",
         )
         # The 23 bits of a float in [1, 2). TensorFlow's own floats are other ones under XLA.
-        bits = tf.bitwise.bitwise_or(tf.bitwise.right_shift(bits, _uint32(9)), _uint32(0x3F800000))
+        bits = tf.bitwise.bitwise_or(tf.bitwise.right_shift(bits, 9), 0x3F800000)
         return tf.bitcast(bits, "float32") - 1.0
 
 
-def _uint32(number):
-    return tf.constant(number, "uint32")
+def _int64(number):
+    return tf.cast(number, "int64")
 
 
 def _normal_from(uniform):
@@ -177,27 +176,29 @@ def stream(seed):
         seed = seed.next()
     elif isinstance(seed, (int, np.integer)):
         seed = (seed, 0)
-    return _FromCounter(Scope(seed[0], call=seed[1]))
-
-
-def _shifted(number, bits):
-    return tf.bitwise.left_shift(tf.cast(number, "int64"), tf.constant(bits, "int64"))
+    return _FromCounter(Scope(seed[0], _int64(0), _int64(seed[1])))
 
 
 # Scopes: where a function finds its noise ---------------------------------------------------
 
 
+def _graph():
+    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+
+
+@dataclasses.dataclass
 class Scope:
     """The addresses of the noise of one pass; `scope` opens one."""
 
-    def __init__(
-        self, seed, row=0, call=0, *, rows=None, samples=None, shared=False, names=None, draws=None
-    ):
-        self.seed, self.row, self.call = seed, 0 if shared else row, call
-        self.rows, self.samples, self.shared = rows, samples, shared
-        self.names = dict(names or {})
-        self.draws = collections.Counter(draws)
-        self.graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    seed: object
+    row: object = 0
+    call: object = 0
+    rows: object = None
+    samples: object = None
+    shared: bool = False
+    names: dict = dataclasses.field(default_factory=dict)
+    draws: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    graph: object = dataclasses.field(default_factory=_graph)
 
     def stream(self, owner, step=None):
         """The stream of an owner, a layer or a word, in a step of a loop."""
@@ -209,12 +210,12 @@ class Scope:
         return owner if known else self.names.setdefault(id(owner), f"layer {len(self.names)}")
 
     def number_of_draw(self, owner, step):
-        """Of an owner in this pass, from 1.
+        """The number of this draw of the owner in this pass, from 1.
 
         Raises:
             ValueError: the graph would give the same noise in every step, or in every call.
         """
-        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        graph = _graph()
         while graph is not None and graph is not self.graph:
             kind = type(graph).__name__
             if kind == "WhileBodyFuncGraph" and step is None:
@@ -235,13 +236,10 @@ class Scope:
         """How many of `rows` belong to each example of the batch; None if they are not its rows."""
         if self.rows is None:
             return 1
-        if isinstance(rows, int) != isinstance(self.rows, int):
-            return None if isinstance(rows, int) else 1
-        if isinstance(rows, int) and (rows < self.rows or rows % self.rows):
-            return None
-        return (
-            rows // ops.maximum(self.rows, 1) if isinstance(rows, tf.Tensor) else rows // self.rows
-        )
+        if isinstance(rows, tf.Tensor):
+            return rows // ops.maximum(self.rows, 1)
+        known = isinstance(self.rows, int) and rows >= self.rows and rows % self.rows == 0
+        return rows // self.rows if known else None
 
 
 def scope(seed, row=0, call=0, *, rows=None, shared=False, names=None):
@@ -259,27 +257,31 @@ def scope(seed, row=0, call=0, *, rows=None, shared=False, names=None):
         shared: bool. One noise for all rows. Defaults to `False`.
         names: dict from the id of a layer to its place in the model, the name of its stream.
     """
-    seed = None if seed is None else ops.cast(seed, "int64") + _replica_offset()
-    return _opened(Scope(seed, row, call, rows=rows, shared=shared, names=names))
+    seed = None if seed is None else _int64(seed) + _replica_offset()
+    row = _int64(0 if shared else row)
+    return _opened(Scope(seed, row, _int64(call), rows, None, shared, dict(names or {})))
 
 
 @contextlib.contextmanager
-def samples(first, number):
+def samples(first, number, draws):
     """Within a scope: rows come as `number` for each example, samples `GROUP * first` and on.
 
-    Gives the scope, whose draws go on from the outer one's; `outer.draws` is left as it is.
+    Args:
+        draws: the scope's `draws` before the first of several passes, which number theirs alike.
 
     Raises:
-        ValueError: they do so already.
+        ValueError: rows come as samples already.
     """
     outer = current()
     if outer.samples is not None:
         raise ValueError("Samples of samples have no address; draw them in one over_samples.")
-    call = ops.cast(outer.call, "int64") + first
-    same = {name: getattr(outer, name) for name in ("rows", "shared", "names", "draws")}
-    inner = Scope(outer.seed, outer.row, call, samples=number, **same)
+    call = outer.call + _int64(first)
+    inner = dataclasses.replace(
+        outer, call=call, samples=number, draws=draws.copy(), graph=_graph()
+    )
     with _opened(inner):
-        yield inner
+        yield
+    outer.draws = inner.draws
 
 
 def none():
@@ -304,15 +306,7 @@ def _opened(value):
 # Places: what streams and states of generators are known by ---------------------------------
 
 _LAST = ("_layers", "_seed_generators")  # where Keras lists what stands in no attribute
-_NO_PART = (
-    "_compiled_verbs",
-    "_steps_of",
-    "_operations",
-    "_metrics",
-    "_functional",
-    "_tracker",
-    *_LAST,
-)
+_NO_PART = ("_operations", "_metrics", "_functional", "_tracker", *_LAST)
 
 
 def places(owner):
@@ -343,11 +337,10 @@ def places(owner):
                 name = type(each).__name__.lower()
                 numbers[name] += 1
                 visit(f"{prefix}layers/{name}_{numbers[name]}", each)
-        attributes = vars(layer)
-        names = [name for name in attributes if name not in _NO_PART]  # an alias comes later
-        names.sort(key=lambda name: name.startswith("_"))
+        names = [name for name in vars(layer) if name not in _NO_PART]
+        names.sort(key=lambda name: name.startswith("_"))  # an alias comes later
         for name in (*names, *_LAST):
-            visit(f"{prefix}{name}", attributes.get(name))
+            visit(f"{prefix}{name}", vars(layer).get(name))
 
     visit_attributes("", owner)
     return found
@@ -358,17 +351,14 @@ def places(owner):
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 class Sampling(keras.layers.Layer):
-    """Draw z ~ N(mean, exp(log_var)), so that gradients reach mean and log_var.
+    """Draw z = mean + std * eps with eps ~ N(0, I), so that gradients reach mean and log_var.
 
-        z = mean + std * eps,   eps ~ N(0, I)
+    The reparameterisation trick (Kingma and Welling 2014, section 2.4; lecture row F3).
 
-    The draw is a function of mean and log_var and of noise without parameters (the
-    reparameterisation trick: Kingma and Welling 2014, section 2.4; lecture row F3).
-
-    Within a model of this library, noise in evaluation depends on the seed of the call and on the
-    place of a row, as the module's docstring says, and layers with the same seed draw different
-    noise. Elsewhere two generators draw, one for training and one for evaluation, so that
-    validating changes no training (KERAS3 4.4); give each layer a seed of its own.
+    In the evaluation of a model of this library the noise depends on the seed of the call and on
+    the place of a row. Layers with the same seed draw different noise. Elsewhere two generators
+    draw, one for training and one for evaluation, so that validation changes no training (KERAS3
+    4.4); give each layer a seed of its own.
 
     Args:
         seed: int. Fixes both generators. Defaults to `None`, a seed from Python's `random`
@@ -385,17 +375,16 @@ class Sampling(keras.layers.Layer):
 
     Example:
 
-    >>> z = Sampling(seed=1)((np.zeros((4, 2)), np.zeros((4, 2))))
-    >>> z.shape
+    >>> Sampling(seed=1)((np.zeros((4, 2)), np.zeros((4, 2)))).shape
     TensorShape([4, 2])
     """
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.seed = seed = checks.seed(seed)
+        other = None if seed is None else seed + 1
         self.seed_generator = SeedGenerator(seed, name="training_noise")
-        evaluation_seed = None if seed is None else seed + 1
-        self.evaluation_generator = SeedGenerator(evaluation_seed, name="evaluation_noise")
+        self.evaluation_generator = SeedGenerator(other, name="evaluation_noise")
         self.built = True  # it has no weights
 
     def call(self, inputs, training=False, step=None):

@@ -143,6 +143,11 @@ class PerTerm(keras.optimizers.Optimizer):
 
 def follow(optimizer, players):
     """Tell a `PerTerm`, also one within loss scaling, which weights follow which term."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = unwrapped(optimizer)
     if isinstance(optimizer, PerTerm):
         optimizer.players = players
+
+
+def unwrapped(optimizer):
+    """The optimizer within loss scaling, or the optimizer itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

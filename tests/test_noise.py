@@ -5,6 +5,7 @@ with noise.scope(seed=1, row=100):
 """
 
 import threading
+from collections import Counter
 
 import keras
 import numpy as np
@@ -58,7 +59,7 @@ def test_draws_have_the_given_mean_and_variance(where):
     shape = (51_200, 2)
     mean, log_var = np.full(shape, 0.5, "f"), np.broadcast_to(np.log([0.25, 9.0]), shape)
     layer, pair = Sampling(seed=1), (mean, log_var.astype("f"))
-    with noise.scope(1), noise.samples(0, 2 * GROUP):
+    with noise.scope(1), noise.samples(0, 2 * GROUP, Counter()):
         z = layer(pair).numpy()
     if where == "scope":
         with noise.scope(1):
@@ -131,7 +132,7 @@ def test_noise_of_a_sample_depends_on_its_number_and_on_no_group(values):
     layer = Sampling()
 
     def samples(first, number, rows=3, row=0):
-        with noise.scope(3, row), noise.samples(first, number):
+        with noise.scope(3, row), noise.samples(first, number, Counter()):
             zeros = np.zeros((rows * number, values), "float32")
             return layer((zeros, zeros)).numpy().reshape(rows, number, values)
 
@@ -229,9 +230,9 @@ def test_a_stream_in_a_loop_is_refused_too():
 def test_samples_of_samples_are_refused():
     with (
         noise.scope(3),
-        noise.samples(0, 5),
+        noise.samples(0, 5, Counter()),
         pytest.raises(ValueError, match="in one over_samples"),
-        noise.samples(0, 5),
+        noise.samples(0, 5, Counter()),
     ):
         pass
 
@@ -305,7 +306,7 @@ def test_one_noise_for_all_rows():
     whole = drawn(layer)
     shared = drawn(layer, shared=True)
     same(shared, np.repeat(whole[:1], 300, axis=0))
-    with noise.scope(3, shared=True), noise.samples(0, 5):
+    with noise.scope(3, shared=True), noise.samples(0, 5, Counter()):
         samples = layer((ZEROS, ZEROS)).numpy().reshape(60, 5, 2)
     same(samples, np.repeat(samples[:1], 60, axis=0))
     assert len(np.unique(samples)) == 10
@@ -437,7 +438,7 @@ def test_threads_take_different_numbers_of_a_generator():
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(found) == [(5, number) for number in range(400)]
+    assert sorted(found) == [(5, number) for number in range(1, 401)]
     assert generator.peek() == (5, 400)
 
 

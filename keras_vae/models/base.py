@@ -5,6 +5,8 @@ Here: what a model may override, and one step. Beside it: `training` (fit and ev
 are those of the traps of Keras 3 that a line avoids; a test by the same number fails without it.
 """
 
+import collections
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -163,8 +165,7 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
             rows: tuple of tensors, Distributions, structures of them, or None, with the batch as
                 the first axis.
         """
-        scope, event, draws = noise.current(), [], {}
-        drawn_by_state = training or getattr(scope, "seed", None) is None
+        event = []
 
         def one_pass(count):
             def repeat(part):
@@ -178,17 +179,15 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
 
         if not isinstance(num_samples, tf.Tensor):
             num_samples = checks.count(num_samples, "num_samples")
-        if drawn_by_state:
+        if training or getattr(noise.current(), "seed", None) is None:  # generators draw
             return one_pass(int(num_samples))
+        draws = noise.current().draws.copy()
         if isinstance(num_samples, int) and num_samples <= _AT_ONCE:
-            with noise.samples(0, num_samples) as drawn:
-                values = one_pass(num_samples)
-            scope.draws = drawn.draws
-            return values
+            with noise.samples(0, num_samples, draws):
+                return one_pass(num_samples)
 
         def one_group(group):
-            with noise.samples(group, noise.GROUP) as drawn:
-                draws.update(drawn=drawn)
+            with noise.samples(group, noise.GROUP, draws):
                 return one_pass(noise.GROUP)
 
         num_samples = ops.cast(num_samples, "int64")
@@ -198,7 +197,6 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
             fn_output_signature=tf.TensorSpec(None, "float32"),
             parallel_iterations=2,
         )
-        scope.draws = draws["drawn"].draws
         # (groups, batch, GROUP, ...) -> (batch, groups * GROUP, ...)
         values = tf.reshape(values, [tf.shape(values)[0], -1, noise.GROUP, *event])
         values = tf.transpose(values, [1, 0, *range(2, 3 + len(event))])
@@ -271,23 +269,17 @@ class BaseModel(Training, Inference, Serialization, keras.Model):
 
     def _checked_players(self):
         """`players`, whose groups must share no weight and leave none out."""
-        players, owner = self.players(), {}
-        for name, variables in players.items():
-            if name not in self.loss_names:
-                raise ValueError(f"players has {name!r}, which is no term of the objective.")
-            for variable in variables:
-                if id(variable) in owner:
-                    raise ValueError(
-                        f"{variable.path} stands twice in players, under {owner[id(variable)]!r} "
-                        f"and {name!r}; each weight follows one term, once."
-                    )
-                owner[id(variable)] = name
-        for variable in self.trainable_variables:
-            if id(variable) not in owner:
-                raise ValueError(
-                    f"{variable.path} is in no group of players, and would not be trained; add it, "
-                    "or make it non-trainable."
-                )
+        players = self.players()
+        given = [variable for group in players.values() for variable in group]
+        times = collections.Counter(id(variable) for variable in given)
+        unknown = sorted(players.keys() - set(self.loss_names))
+        twice = sorted({variable.path for variable in given if times[id(variable)] > 1})
+        left_out = [v.path for v in self.trainable_variables if id(v) not in times]
+        if unknown or twice or left_out:
+            raise ValueError(
+                "players must give each trainable weight to exactly one term of the objective; "
+                f"unknown terms: {unknown}, weights given twice: {twice}, left out: {left_out}."
+            )
         return players
 
     @staticmethod

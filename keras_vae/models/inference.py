@@ -139,7 +139,7 @@ class Inference:
         Raises:
             ValueError, TypeError: condition or latents do not fit the model, or it has no p(z).
         """
-        n, seed, call = checks.count(n, "n"), checks.seed(seed), 0
+        n, seed = checks.count(n, "n"), checks.seed(seed)
         condition = self.signature.check_conditions(condition, n, one_for_all=True)
         self.ensure_built(y=condition)
         if latents is not None:
@@ -150,8 +150,7 @@ class Inference:
             raise ValueError("The latents have an axis of unknown length; decode(z) of your own.")
         prior = self.prior if latents is None else latents.distribution
         if seed is None:
-            seed, call = self.generation_noise.take()
-            call += 1  # call 0 is that of a seed
+            seed = self.generation_noise.take()
 
         def draw(empty, condition=None):
             shape = (ops.shape(empty)[0], *self.signature.latent_shape)
@@ -161,7 +160,7 @@ class Inference:
 
         arrays = np.zeros((n, 0), "float32"), condition
         name, reads = ("generate", sample), [] if latents is None else [latents]
-        return self.over_rows(name, draw, arrays, batch_size, seed=seed, call=call, reads=reads)
+        return self.over_rows(name, draw, arrays, batch_size, seed=seed, reads=reads)
 
     def interpolate(self, x0, x1, steps=10, batch_size=1024, *, condition=None):
         """A path from x0 to x1: a straight line between their codes, decoded: `(n, steps, ...)`.
@@ -233,8 +232,7 @@ class Inference:
                 log_sum,
                 (x, condition),
                 math.ceil(batch_size / min(num_samples, noise.GROUP)),
-                seed=seed,
-                call=done // noise.GROUP,
+                seed=(seed, done // noise.GROUP),
                 numbers=[np.array(number)],
             )
             total = np.logaddexp(total, part.astype("float64"))
@@ -243,28 +241,19 @@ class Inference:
     # How a verb runs -----------------------------------------------------------------------
 
     def over_rows(
-        self,
-        name,
-        function,
-        arrays,
-        batch_size=1024,
-        *,
-        seed=None,
-        call=0,
-        shared=False,
-        numbers=(),
-        reads=(),
+        self, name, function, arrays, batch_size, *, seed=None, shared=False, numbers=(), reads=()
     ):
         """function(*numbers, *arrays) over all rows of the arrays, compiled once, in batches.
 
         Every verb runs through it. The function draws within a `noise.scope`.
 
         Args:
-            name: hashable. The same name means the same function, which is compiled once for a
-                model, and again after something that it may read has changed.
+            name: hashable. One name means one function: it is compiled once for a model, and again
+                after something that it may read has changed.
             function: callable. Tensors to one tensor `(batch, ...)`.
             arrays: tuple of arrays `(n, ...)`; what is None is not passed.
-            seed, call, shared: of the noise, as in `noise.scope`; the model's own seed if None.
+            seed: int; the pair (seed, call) of `noise.scope`; or None, the model's own.
+            shared: bool. One noise for all rows. Defaults to `False`.
             numbers: arrays that are the same for all rows.
             reads: layers that the function reads beside the model's.
 
@@ -277,8 +266,8 @@ class Inference:
                 "posterior or likelihood there."
             )
         checks.count(batch_size, "batch_size")
-        seed = checks.seed(seed)
-        seed = self.evaluation_noise.peek()[0] if seed is None else seed
+        seed, call = seed if isinstance(seed, tuple) else (seed, 0)
+        seed = self.evaluation_noise.peek()[0] if seed is None else checks.seed(seed)
         arrays = [array for array in arrays if array is not None]
         compiled = self._compiled(name, function, numbers, arrays, shared, reads)
         numbers = [tf.convert_to_tensor(number) for number in numbers]

@@ -180,11 +180,11 @@ class Signature:
                 f"{name} reads condition={prior.condition}, but the networks read "
                 f"condition={self.condition}; make both with the same."
             )
-        if condition is not None and prior.condition is not None:
+        if prior.condition is not None:
             self._check_condition(condition, "condition", reads=prior.condition)
 
     def _check_codes(self, shapes):
-        expected = self.encoder_outputs
+        expected, decoders = self.encoder_outputs, self.latent_shapes[0]
         if expected is None:
             return
         if len(shapes) != expected:
@@ -197,7 +197,6 @@ class Signature:
                 f"encoder gives mean and log-variance of shapes {shapes[0]} and {shapes[1]}; "
                 "they must be equal."
             )
-        decoders = self.latent_shapes[0]
         if decoders is not None and not same_shape(shapes[0], decoders):
             raise ValueError(
                 f"encoder gives latents of shape {shapes[0]}, but decoder takes {decoders}; "
@@ -224,10 +223,8 @@ class Signature:
 
     def check_shapes(self, x, y):
         """Of a batch, when a step is traced. Values are looked at when `fit` begins."""
-        self._check_example(x, "x")
-        condition = self.roles(x, y).condition
-        if condition is not None:
-            self._check_condition(condition, "y, the condition,", values=False)
+        checks.example_shape(x, self.x_shape, "x")
+        self._check_condition(self.roles(x, y).condition, "y, the condition,", values=False)
 
     def check(self, x, condition=None):
         """x, and the condition of each row, as arrays that the networks can read.
@@ -235,9 +232,7 @@ class Signature:
         Raises:
             ValueError, TypeError: they do not fit the model.
         """
-        x = checks.array(x)
-        self._check_example(x, "x")
-        checks.finite(x, "x", self.accepts_missing)
+        x = self._check_example(checks.array(x), "x", self.x_shape)
         return x, self.check_conditions(condition, len(x))
 
     def check_conditions(self, condition, rows, one_for_all=False):
@@ -264,61 +259,40 @@ class Signature:
 
     def check_data(self, x, y, likelihood, of=""):
         """Arrays x and y that a model is to be trained or evaluated on."""
-        given, target, condition = self.roles(x, y)
-        name = f"{of}x" if target is given else f"{of}y"
-        self._check_example(given, f"{of}x")
-        checks.finite(given, f"{of}x", self.accepts_missing)
-        if target is not given:
-            expected = inner_shape(given.shape)
-            if not same_shape(inner_shape(target.shape), expected):
-                raise ValueError(
-                    f"{name} has shape {target.shape}; as the target it must have the shape of the "
-                    f"data, {('n', *expected)}. Labels are no targets of this model: leave them "
-                    "out."
-                )
-            checks.finite(target, name, self.accepts_missing)
-        likelihood.check(target, name)
-        if condition is not None:
-            self._check_condition(condition, f"{of}y, the condition,")
+        x, target, condition = self.roles(x, y)
+        self._check_example(x, f"{of}x", self.x_shape)
+        if target is not x:
+            what = "the shape of x, as it is the target. Labels are no targets: leave them out"
+            self._check_example(target, f"{of}y", inner_shape(x.shape), what)
+        likelihood.check(target, f"{of}x" if target is x else f"{of}y")
+        self._check_condition(condition, f"{of}y, the condition,")
 
     def check_latents(self, z):
         """z of the top level, `(n, ...)`, as an array."""
-        z = checks.array(z, "z")
-        self._check_example(z, "z", self.latent_shape)
-        checks.finite(z, "z")
-        return z
+        return self._check_example(checks.array(z, "z"), "z", self.latent_shape, missing=False)
 
-    def _check_example(self, array, name, shape=None):
-        shape = self.x_shape if shape is None else shape
-        if shape is not None and not same_shape(inner_shape(array.shape), shape):
-            expected = ", ".join("any" if n is None else str(n) for n in shape)
-            raise ValueError(
-                f"{name} has shape {array.shape}; expected (n, {expected}), "
-                "one example along the first axis."
-            )
+    def _check_example(self, array, name, shape, what=None, missing=True):
+        checks.example_shape(array, shape, name, what)
+        checks.finite(array, name, missing and self.accepts_missing)
+        return array
 
     def _check_condition(self, condition, name, reads=None, values=True, known=False):
         """Conditions, an array or a tensor, as far as one knows what is read."""
+        if condition is None:
+            return
         reads = self.condition if reads is None else reads
-        shape = () if isinstance(reads, int) else reads
-        if shape is not None and not same_shape(inner_shape(condition.shape), shape):
-            expected = "(n,), a label each" if shape == () else f"(n, {', '.join(map(str, shape))})"
-            raise ValueError(
-                f"{name} has shape {tuple(condition.shape)}; expected {expected}, which is what "
-                "this model reads."
-            )
+        labels = isinstance(reads, int)
+        what = "a label each" if labels else "which is what this model reads"
+        checks.example_shape(condition, () if labels else reads, name, what)
         dtype = keras.backend.standardize_dtype(condition.dtype)
-        if isinstance(reads, int) and not dtype.startswith(("int", "uint", "bool")):
+        if labels and not dtype.startswith(("int", "uint", "bool")):
             raise ValueError(
                 f"{name} holds floats; this model reads integer labels from 0 to {reads - 1}."
             )
-        if not values:
-            return
-        if not isinstance(reads, int):
+        if values and not labels:
             checks.finite(condition, name)
-            return
         least = -1 if self.second == "label" and not known else 0
-        if condition.min() < least or condition.max() >= reads:
+        if values and labels and not least <= condition.min() <= condition.max() < reads:
             unknown = " and -1, which means unknown" if least else ""
             raise ValueError(
                 f"{name} has labels from {condition.min()} to {condition.max()}; this model knows "

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_vae import batching, checks
+from keras_vae import batching, checks, optimizers
 
 _MAX_EXAMPLES = 1000
 Examples = collections.namedtuple("Examples", ["x", "y", "of", "rows"])
@@ -93,7 +93,8 @@ class Training:
                 validation = self._peeked(validation_data, "validation_data")
         self.ensure_built(*arrays[:2])
         self.follow_layers()
-        known = {id(variable) for variable in self.optimizer._trainable_variables}
+        optimizer = optimizers.unwrapped(self.optimizer)
+        known = {id(variable) for variable in optimizer._trainable_variables}
         if any(id(variable) not in known for variable in self.trainable_variables):
             raise ValueError(
                 "The model has weights that its optimizer does not know, by LoRA or a thawed or "
@@ -103,11 +104,8 @@ class Training:
         if in_memory:
             x = self._batched(arrays, batch_size, steps_per_epoch, shuffle)
             y = sample_weight = class_weight = None
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = callbacks.callbacks
-        elif isinstance(callbacks, keras.callbacks.Callback):
-            callbacks = [callbacks]
-        callbacks = [batching.EpochCounter(), *(callbacks or [])]
+        callbacks = tf.nest.flatten(getattr(callbacks, "callbacks", callbacks) or [])
+        callbacks = [batching.EpochCounter(), *callbacks]
         for callback in callbacks:
             getattr(callback, "before_fit", lambda _: None)(callbacks)
         try:

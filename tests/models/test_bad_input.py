@@ -421,15 +421,15 @@ ops = keras.ops
         ({"objective": objective_with(loss=lambda v: v[:, None])}, "'loss' of the objective has"),
         (
             {"players": split(lambda all_: all_, lambda all_: all_[:2])},
-            r"kernel stands twice in players, under 'loss' and 'kl_loss'",
+            r"weights given twice: \['.*kernel'\], left out: \[\]",
         ),
         (
             {"players": split(lambda all_: all_[:2], lambda all_: all_[3:])},
-            r"kernel is in no group of players, and would not be trained",
+            r"weights given twice: \[\], left out: \['.*kernel'\]",
         ),
         (
             {"players": lambda self: {"los": self.trainable_variables}},
-            "players has 'los', which is no term",
+            r"unknown terms: \['los'\]",
         ),
     ],
 )
