@@ -1,9 +1,8 @@
 """Arrays as a `tf.data.Dataset` whose order is a function of seed and epoch.
 
 Keras's own `fit` on arrays draws one permutation for all epochs once a global seed is set (KERAS3
-4.5), and none that a resumed training could draw again. Here epoch e of seed s has one order,
-today and after a restart, whatever the global seed; epochs are the model's in `fit`, and the
-iterations of the dataset where you make one yourself.
+4.5), which a resumed training cannot draw again. Here the order depends on seed and epoch alone. In
+`fit` the epochs are the model's; in a dataset that you make they are its iterations.
 """
 
 import keras
@@ -72,8 +71,7 @@ def batches(arrays, batch_size=32, seed=None, shuffle=True):
 def dynamic_binarization(seed=None):
     """A map for `tf.data`: each grey value becomes 1 with that probability, else 0; anew each time.
 
-    The usual way to train on binary MNIST (Burda 2016, section 5): in every epoch another draw, so
-    that the model does not learn one by heart.
+    The usual way to train on binary MNIST (Burda 2016, section 5): every epoch sees another draw.
 
     Args:
         seed: int. Fixes the draws. Defaults to `None`, others in every process.
@@ -112,10 +110,9 @@ def _one_an_iteration(seed, function):
 
 
 def for_training(dataset):
-    """Batches from memory, on their way into `fit`: two ahead, by one thread.
+    """The dataset with the settings that suit `fit`: one thread, two batches ahead.
 
-    A gather is short: more threads for it, or a tuner of them, take more from training than they
-    give.
+    A gather is short; more threads, or their automatic tuning, cost the training more time.
     """
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1

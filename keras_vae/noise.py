@@ -72,9 +72,9 @@ def _replica_offset():
 
 
 class _FromGenerator:
-    """Values from a generator with a state; owners whose generators are alike draw others.
+    """Values from a generator with a state; owners with equal generators draw different values.
 
-    But the layer that every VAE has, `sampling`, draws in a step what it draws by itself.
+    `sampling`, the layer of every VAE, draws in a model what it draws outside of one.
     """
 
     def __init__(self, generator, owner):
@@ -164,7 +164,7 @@ _CENTRE = types.SimpleNamespace(normal=tf.zeros, uniform=lambda shape: tf.fill(s
 
 
 def stream(seed):
-    """What `seed` stands for, as a stream with `normal(shape)` and `uniform(shape)`.
+    """The stream that `seed` stands for; it has `normal(shape)` and `uniform(shape)`.
 
     Args:
         seed: int; `keras.random.SeedGenerator`; a pair (seed, number of the call) of integers or
@@ -243,17 +243,17 @@ class Scope:
 
 
 def scope(seed, row=0, call=0, *, rows=None, shared=False, names=None):
-    """While a function is traced, its noise is that of these addresses.
+    """A context in which what is traced draws its noise from these addresses.
 
-    A context variable: every thread has its own, and a replica of a distribution strategy, which
-    has another seed, sees what is opened inside its own function.
+    Each thread has its own. A replica of a distribution strategy has another seed: open the scope
+    inside the replica's function.
 
     Args:
         seed: int, or an integer tensor, below 2**32. `None` in training, where generators draw.
         row: int or int64 tensor. Place of the first row among all rows.
         call: int or int64 tensor. Number of the call, or of the first group of samples.
-        rows: int or scalar tensor. Rows of the batch, so that other rows are told apart. Defaults
-            to `None`: every draw is one for each row.
+        rows: int or scalar tensor. Rows of the batch; a draw with another number of rows is the
+            same for every batch. Defaults to `None`: all draws belong to rows of the batch.
         shared: bool. One noise for all rows. Defaults to `False`.
         names: dict from the id of a layer to its place in the model, the name of its stream.
     """
@@ -285,7 +285,7 @@ def samples(first, number, draws):
 
 
 def none():
-    """While it is open nothing is drawn: `Sampling` gives the means."""
+    """A context without noise: `Sampling` gives the means."""
     return _opened(_CENTRE)
 
 

@@ -137,7 +137,8 @@ def test_the_kl_term_has_a_gradient_by_default(trained, examples, name):
     with tf.GradientTape() as tape:
         terms = model.objective(*data, training=True)
         kl_term = tf.reduce_mean(terms["loss"] - terms["reconstruction_loss"])
-    gradients = tape.gradient(kl_term, model.encoder.trainable_variables)
+    kernels = [v for v in model.encoder.trainable_variables if v.name == "kernel"]
+    gradients = tape.gradient(kl_term, kernels)  # a VampPrior moves with the bias of the means
     assert all(np.abs(tf.convert_to_tensor(gradient)).max() > 0 for gradient in gradients)
 
 

@@ -26,10 +26,10 @@ _AT_ONCE = 64  # so many samples, if their number is fixed, need no loop
 class BaseModel(Training, Inference, Serialization, keras.Model):
     """An encoder, a decoder and a likelihood that `model.fit` trains.
 
-    A subclass defines `objective` and `codes`; it may override what stands below under that
-    heading, and what TensorBoard shows: `parts` (top-level names of the graph) and `formula`.
-    Arguments of its constructor that are numbers or names are constants of the compiled functions;
-    assigning one compiles them anew.
+    A subclass defines `objective` and `codes`. It may override the other methods under "What a
+    model overrides", and what TensorBoard shows: `parts` (top-level names of the graph) and
+    `formula`. Arguments of its constructor that are numbers or names are constants of the compiled
+    functions; assigning one compiles them anew.
 
     Args:
         encoder, decoder: keras.Model. x to the parameters of the latents, z to the likelihood's.

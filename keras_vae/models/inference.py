@@ -33,10 +33,10 @@ class Inference:
             batch_size: int. Rows at a time; it changes memory and no result. Defaults to `1024`.
             condition: array of n conditions, for a model that reads one: labels `(n,)`, vectors or
                 images `(n, ...)`. Defaults to `None`.
-            level: int. Of a model with several levels of latents, 0 is the one that the decoder
-                reads. Defaults to `-1`, the top one.
+            level: int. Which level of latents, where a model has several: 0 is the one that the
+                decoder reads. Defaults to `-1`, the top one.
             sample: bool. Draw z from q(z|x) in place of its mean. Defaults to `False`.
-            seed: int. Fixes the draws. Defaults to `None`, the model's own: the same at each call.
+            seed: int. Fixes the draws. Defaults to `None`, the model's own seed, at every call.
 
         Returns:
             array `(n, latent_dim)`: float32, or integers of a model whose codes are such.
@@ -82,7 +82,7 @@ class Inference:
         return self.over_rows("decode", point, (z, condition), batch_size)
 
     def reconstruct(self, x, batch_size=1024, *, condition=None):
-        """The mean of p(x|z) at the mean of q(z|x), as `predict`, with less ado; as in `encode`."""
+        """The mean of p(x|z) at the mean of q(z|x): `predict` with less overhead."""
         x, condition = self._checked_input(x, condition)
 
         def point(x, condition=None):
@@ -125,13 +125,12 @@ class Inference:
 
         Args:
             n: int, at least 1.
-            seed: int. The same seed gives the same examples, and the first of more. Defaults to
-                `None`: new ones at each call.
-            sample: bool. Draw x from p(x|z), noise and all, in place of its mean. Defaults to
-                `False`.
+            seed: int. The same seed gives the same examples; a larger n adds some. Defaults to
+                `None`: new examples at each call.
+            sample: bool. Draw x from p(x|z) in place of its mean. Defaults to `False`.
             condition: array of n conditions, or one for all n. Defaults to `None`.
-            latents: Prior that z is drawn from in place of the model's, for example a
-                `priors.Mixture` fitted to the latents of data. Defaults to `None`.
+            latents: Prior to draw z from, for example a `priors.Mixture` fitted to the latents of
+                data. Defaults to `None`, the model's own.
 
         Returns:
             array `(n, ...)`.
@@ -203,12 +202,12 @@ class Inference:
 
             log p(x) ~ log 1/K sum_k p(x, z_k) / q(z_k|x),   z_k ~ q(z|x)
 
-        A lower bound on average too, between the ELBO (K = 1) and log p(x); tighter with each
-        sample (lecture row F8).
+        On average a lower bound on log p(x), which equals the ELBO for K = 1 and rises with K
+        (lecture row F8).
 
         Args:
             num_samples: int. K, exactly this many. Defaults to `500`.
-            batch_size: int. Rows that pass the decoder at a time, 10 of them of one example.
+            batch_size: int. Rows in one pass of the decoder; 10 of them belong to one example.
                 Defaults to `1024`.
             x, seed, condition: as in `elbo`, whose errors it raises too.
 

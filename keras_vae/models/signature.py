@@ -238,8 +238,7 @@ class Signature:
     def check_conditions(self, condition, rows, one_for_all=False):
         """The condition as an array, one for each of `rows`; None where the model reads none.
 
-        With `one_for_all` a single condition may stand for all rows, and no label is unknown: what
-        is to be generated must be said.
+        With `one_for_all` a single condition may stand for all rows, and no label may be unknown.
         """
         if not self.reads_condition:
             if condition is not None:
@@ -277,7 +276,7 @@ class Signature:
         return array
 
     def _check_condition(self, condition, name, reads=None, values=True, known=False):
-        """Conditions, an array or a tensor, as far as one knows what is read."""
+        """Compare conditions, an array or a tensor, with what is known of them."""
         if condition is None:
             return
         reads = self.condition if reads is None else reads

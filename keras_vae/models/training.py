@@ -47,10 +47,10 @@ class Training:
     ):
         """Train, as `keras.Model.fit` does; the arguments and the `History` are Keras's.
 
-        Arrays are checked whole, then batched in an order that follows from seed and epoch
-        (`batching`). A `tf.data.Dataset` is checked by its first batch, if its size is known or
-        infinite: a `shuffle` in it then begins with its second order. Generators are passed on as
-        they are. After layers were frozen or thawed, `compile` again.
+        All values of arrays are checked; their order follows from seed and epoch (`batching`). Of
+        a `tf.data.Dataset` with a known or infinite size the first batch is checked; a `shuffle` in
+        it then starts with its second order. Generators are not checked. Call `compile` again after
+        you freeze or thaw layers.
 
         Args:
             x: array `(n, ...)`, `tf.data.Dataset`, `keras.utils.PyDataset` or generator.
@@ -311,7 +311,7 @@ class Training:
                 getattr(self, f"make_{name}_function")(force=True)
 
     def _fingerprint(self, reads=()):
-        """Of what compiled functions take for constant of layers, as far as Keras changes it."""
+        """All that a compiled function treats as constant in a layer and Keras can change."""
 
         def of_layer(layer):
             weights = (*layer._trainable_variables, *layer._non_trainable_variables)
@@ -321,7 +321,7 @@ class Training:
         return [of_layer(each) for each in (*self._flatten_layers(include_self=False), *reads)]
 
     def follow_layers(self):
-        """Compile steps anew if layers have changed since: LoRA, int8, replaced or frozen ones."""
+        """Compile the steps anew if a layer was frozen, replaced, quantized or given LoRA."""
         state = types.SimpleNamespace(state=self._fingerprint())
         if vars(self).setdefault("_steps_of", state) != state:
             vars(self)["_steps_of"] = state

@@ -4,7 +4,7 @@
     q(z|x)   posterior    which latents may have made x: the encoder          `vae.posterior(x)`
     p(x|z)   likelihood   which data a latent makes: the decoder              `vae.likelihood(z)`
 
-log p(x) = log of the integral of p(x|z) p(z) over z, which nobody can compute. For every q,
+log p(x) = log of the integral of p(x|z) p(z) over z, which has no closed form. For every q,
 
     log p(x) = ELBO(x) + KL(q(z|x) || p(z|x)),
     ELBO(x)  = E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z))
