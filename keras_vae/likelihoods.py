@@ -1,8 +1,8 @@
 """Layers that turn a decoder's output into p(x|z): Bernoulli and Gaussian (lecture row F4).
 
-A likelihood decides what the reconstruction loss -log p(x|z) is, and with it the weight of the KL
-term and the blur of the pictures. It says which shape the decoder must give, which data it can
-explain, and it owns the weights of the noise, if there are any.
+A likelihood defines the reconstruction loss -log p(x|z), and so the weight of the KL term and the
+blur of the images. It says which shape the decoder must give and which data it accepts. It owns the
+weights of the noise, if there are any.
 """
 
 import math
@@ -18,10 +18,10 @@ from keras_vae.distributions import soft_bound
 class Likelihood(checks.Fixed, keras.layers.Layer):
     """Base class: a likelihood with one parameter for each value of x and no weights.
 
-    The arguments of its constructor are fixed, since compiled functions take them for constants.
+    The arguments of its constructor are fixed: compiled functions treat them as constants.
     """
 
-    integers = False  # does it explain whole numbers, such as tokens, that are not to be rounded?
+    integers = False  # whether x are whole numbers, such as tokens, which must not be rounded
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -32,9 +32,9 @@ class Likelihood(checks.Fixed, keras.layers.Layer):
         return tuple(x_shape)
 
     def check(self, target, name="x"):
-        """Raise a ValueError that says why the array `target` cannot be explained, if it cannot.
+        """Raise a ValueError if the array `target` lies outside the support; NaN is ignored.
 
-        NaN is ignored here: where it means "missing", that is the model's business.
+        Models that accept missing values mask NaN; all others refuse it before this check.
         """
 
     def distribution(self, outputs):
@@ -68,13 +68,13 @@ class Gaussian(Likelihood):
     """p(x|z) = N(x; mean(z), variance) for real x.
 
     With a fixed variance, -log p is the squared error divided by 2 * variance, up to a constant:
-    the variance is the weight of the reconstruction against the KL term. Learned, it settles at
-    the mean squared error, and the balance finds itself (Rybkin 2021, sigma-VAE).
+    the variance weighs the reconstruction against the KL term. A learned variance converges to the
+    mean squared error (Rybkin 2021, sigma-VAE).
 
     Args:
         variance: `"learned"`, one scalar weight for all values; a float > 0, fixed; or
-            `"decoder"`, one for each value, for which the decoder gives `(..., 2c)` in the place
-            of `(..., c)`: all means, then all log-variances. Defaults to `"learned"`.
+            `"decoder"`, one for each value: the decoder gives `(..., 2c)` instead of `(..., c)`,
+            all means, then all log-variances. Defaults to `"learned"`.
 
     Raises:
         ValueError: the variance is none of these.

@@ -25,7 +25,7 @@ def psnr(x, x_hat, max_value=1.0):
         max_value: float. Range of the values. Defaults to `1.0`.
 
     Returns:
-        float; infinite if one image is without any error.
+        float; infinite if an image has no error.
     """
     x, x_hat = _pair(x, x_hat)
     error = np.mean(np.square(x - x_hat), axis=tuple(range(1, x.ndim)))
@@ -34,10 +34,10 @@ def psnr(x, x_hat, max_value=1.0):
 
 
 def ssim(x, x_hat, max_value=1.0, window=7):
-    """Structural similarity (Wang 2004), the mean over pixels, channels and images; 1 is equality.
+    """Structural similarity (Wang 2004), the mean over pixels, channels and images; 1 if equal.
 
-    Means, variances and covariance in every `window` x `window` square within the image, each value
-    of it counting the same: `skimage.metrics.structural_similarity` with its defaults.
+    As `skimage.metrics.structural_similarity` with its defaults: means, variances and covariance
+    come from every `window` x `window` square within the image, with equal weights.
 
     Args:
         x: array `(n, height, width[, channels])`. The clean images.

@@ -3,8 +3,8 @@
     vae = keras_vae.load_pretrained("conditional_emnist")
     keras_vae.pretrained.card("conditional_emnist")["results"]
 
-The tutorial that trains a model writes both under `--publish`. The files lie in a checkout of the
-repository; an installed package has none, and is told where they are.
+The tutorial that trains a model writes both files with `--publish`. They are part of the repository
+and not of an installed package, which needs `folder=`.
 """
 
 import math
@@ -19,7 +19,7 @@ FOLDER = pathlib.Path(__file__).parents[1] / "saved_models"
 
 
 def load_pretrained(name, folder=None):
-    """A pretrained model, without optimizer: compile it to train on.
+    """A pretrained model without an optimizer; compile it to continue the training.
 
     Args:
         name: str, such as `"conditional_emnist"`.
@@ -29,8 +29,8 @@ def load_pretrained(name, folder=None):
         A model of this library, as it was published.
 
     Raises:
-        ValueError: there is no such model, and the sentence lists those that there are; or it was
-            saved with a newer Keras, whose files this one cannot read.
+        ValueError: there is no such model (the message lists the models); or this version of Keras
+            cannot read the file of a newer one.
     """
     path = _path(name, folder)
     try:
@@ -48,8 +48,8 @@ def load_pretrained(name, folder=None):
 def card(name, folder=None):
     """What a pretrained model is: the record that `publish` wrote, a dict.
 
-    `settings`: what it is, data, licence of the data, command, limits, seed; `results`: metrics;
-    beside them date, versions and machine.
+    `settings`: description, data, licence of the data, command, limits, seed. `results`: metrics.
+    Also date, versions and machine.
     """
     return results.read(_path(name, folder).with_suffix(".json"))
 
@@ -62,17 +62,17 @@ def publish(model, name, metrics, folder=None, *, about, data, licence, command,
         name: str. `load_pretrained(name)` finds it.
         metrics: dict of floats, on the test part of the data.
         folder: as in `load_pretrained`.
-        about, data, licence, command, limits: str, for the card: what it is, what it was trained
-            on (the name of its loader) and on which terms, by which command, its limits.
+        about, data, licence, command, limits: str, for the card: a description, the name of the
+            data's loader, the data's licence, the command that trained the model, its limits.
         seed: int.
 
     Raises:
-        TypeError, ValueError: a metric is no finite number; nothing is written.
+        TypeError, ValueError: a metric is not a finite number. Nothing is written.
     """
     metrics = {key: float(value) for key, value in metrics.items()}
     for key, value in metrics.items():
         if not math.isfinite(value):
-            raise ValueError(f"The metric {key!r} is {value}; a model like this is not published.")
+            raise ValueError(f"The metric {key!r} is {value}; expected a finite number.")
     folder = pathlib.Path(folder or FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     words = {"about": about, "data": data, "licence": licence, "command": command, "limits": limits}
@@ -96,6 +96,10 @@ def _path(name, folder):
         names = sorted(path.stem for path in folder.glob("*.keras"))
         raise ValueError(
             f"There is no pretrained model {name!r} in {folder}; "
-            + (f"there are: {', '.join(names)}." if names else "pass folder=, that of the files.")
+            + (
+                f"there are: {', '.join(names)}."
+                if names
+                else "pass folder=, the folder of the files."
+            )
         )
     return path

@@ -13,7 +13,7 @@ from keras_vae.distributions import Normal, NormalMixture, soft_bound
 class Prior(checks.Fixed, keras.layers.Layer):
     """Base class of the priors: `distribution` gives p(z), or p(z|c).
 
-    The arguments of its constructor are fixed, since compiled functions take them for constants.
+    The arguments of its constructor are fixed: compiled functions treat them as constants.
     """
 
     latent_dim = None  # None: any
@@ -40,26 +40,26 @@ class StandardNormal(Prior):
 class Mixture(Prior):
     """A mixture of normals, p(z) = sum_k w_k N(z; mean_k, variance_k), or one for each condition.
 
-    As the `prior` of a model its weights are learned with all others, by the bound; with one
-    component and a condition this is the prior network of Sohn (2015). Or it is fitted after a
-    training with another prior, to what the encoder made of the data: the aggregate posterior, the
-    mean of q(z|x) over the data, is never quite p(z), and where p(z) draws and no data lie the
-    decoder has learned nothing (Ghosh 2020, section 4).
+    As the `prior` of a model it is trained with the networks, by the bound. With one component and
+    a condition it is the prior network of Sohn (2015). Or `fit` it after a training with another
+    prior, to the latents of the data: the aggregate posterior (the mean of q(z|x) over the data)
+    differs from p(z), and the decoder has learned nothing where no latents of data lie (Ghosh 2020,
+    section 4).
 
         mixture = priors.Mixture(latent_dim=6, components=10, condition=10)
         mixture.fit(vae.encode(x, condition=y, sample=True), y)
         vae.generate(100, condition=7, latents=mixture)
 
-    To keep it, make a model of it: `ConditionalVAE(vae.encoder, vae.decoder, prior=mixture)` draws
-    from it when it generates, bounds log p(x|c) under it, and saves it.
+    To save it, make it a model's prior: `ConditionalVAE(vae.encoder, vae.decoder, prior=mixture)`
+    generates from it and bounds log p(x|c) under it.
 
     Args:
         latent_dim: int. Size of z.
-        components: int. Normals, for each condition. With one, the KL term has its closed form;
-            with more it is estimated at one draw. Defaults to `1`.
+        components: int. Number of normals for each condition. With one, the KL term has a closed
+            form; with more it is estimated from one draw. Defaults to `1`.
         condition: what p(z|c) reads, as in `networks.dense`: an int, the number of classes; or the
-            shape of a vector or an image, of which logits, means and log-variances are a linear
-            function. Defaults to `None`: one p(z) for all.
+            shape of a vector or an image. Logits, means and log-variances are linear functions of
+            these. Defaults to `None`: one p(z) for all.
 
     Raises:
         ValueError: a size is out of its range.
@@ -78,7 +78,7 @@ class Mixture(Prior):
             self.kernel = self.add_weight((inputs, self.width), "zeros", name="kernel", **float32)
 
     def _apart(self, shape, dtype=None):
-        """N(0, I) for a single normal; the means of several apart, or they would stay equal."""
+        """N(0, I) for one normal; several need different means, or they would stay equal."""
         start = np.zeros(shape)
         if self.components > 1:
             means = slice(self.components, self.components * (1 + self.latent_dim))
@@ -113,12 +113,12 @@ class Mixture(Prior):
         return NormalMixture(logits, means, log_vars)
 
     def fit(self, z, condition=None, seed=0):
-        """Set the weights to scikit-learn's `GaussianMixture` of z, for each class its own.
+        """Set the weights to those of a `sklearn.mixture.GaussianMixture` of z, one for each class.
 
         Args:
             z: array `(n, latent_dim)`: draws from q(z|x), `vae.encode(x, sample=True)`.
             condition: array of n integer labels, where p(z|c) reads labels. Defaults to `None`.
-            seed: int. Of the fit's first guess. Defaults to `0`.
+            seed: int. Fixes the initial guess. Defaults to `0`.
 
         Returns:
             The layer itself.

@@ -1,4 +1,4 @@
-"""Results that say where they come from: JSON with date, versions, machine and settings.
+"""Results with their origin: JSON with date, versions, machine and settings.
 
     {"date": ..., "versions": {...}, "machine": {...}, "settings": {...}, "results": {...}}
 
@@ -53,12 +53,12 @@ def _versions():
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            continue  # a package that this result can do without
+            continue  # not installed, and not needed
     return found
 
 
 def _processor():
-    """The processor's name as Linux gives it, else what Python knows."""
+    """The processor's name from Linux, else from Python."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))

@@ -4,13 +4,13 @@
     vae.compile(optimizer="adam")
     vae.fit(x)
 
-Each takes `likelihood` and `seed`, and what its builder in `networks` takes (`hidden`, `filters`,
-`batch_norm`, ...), and raises what builder and model raise. What a docstring says behind "By parts"
-makes the same model.
+Each takes `likelihood`, `seed` and the arguments of its builder in `networks` (`hidden`, `filters`,
+`batch_norm`, ...), and raises the errors of builder and model. The code after "By parts" in a
+docstring makes the same model.
 
-A new model is entered here, and nowhere else: `__all__` names the classes that stand at the top of
-the package, `ENTRIES` is read by the tests that every model must pass, by the files that are kept
-of every version, and by the README's table.
+A new model needs an entry here and nowhere else. `__all__` names the classes at the top of the
+package. The tests of every model, the saved files of every version and the README's table read
+`ENTRIES`.
 """
 
 import collections
@@ -79,7 +79,7 @@ def conv_vae(input_shape, latent_dim, likelihood="bernoulli", seed=None, **netwo
 
 @entry(VAE, "Higgins 2017", "02_tensorboard", hidden=(16,), beta=0.5)
 def beta_vae(input_shape, latent_dim, beta=4.0, likelihood="bernoulli", seed=None, **network):
-    """A VAE whose KL term weighs beta: more than 1 for latents of one meaning each.
+    """A VAE whose KL term has the weight beta; above 1, each latent tends to one meaning.
 
     By parts: `VAE(*networks.dense(input_shape, latent_dim), beta=4.0)`
     """
@@ -98,7 +98,7 @@ def beta_vae(input_shape, latent_dim, beta=4.0, likelihood="bernoulli", seed=Non
 def conditional_vae(
     input_shape, latent_dim, condition, components=10, likelihood="bernoulli", seed=None, **network
 ):
-    """A VAE of x given a class, a vector or an image: what it generates is what one asks for.
+    """A VAE of x given a class, a vector or an image: it generates what it is asked for.
 
     By parts: `ConditionalVAE(*networks.dense(input_shape, latent_dim, condition=condition),
         prior=priors.Mixture(latent_dim, components=10, condition=condition))`

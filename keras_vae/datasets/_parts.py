@@ -1,4 +1,4 @@
-"""What the loaders share: a file that is checked, an IDX array, a smaller part of a data set."""
+"""What the loaders share: reading a file with its checksum, IDX arrays, subsets."""
 
 import gzip
 import hashlib
@@ -16,12 +16,13 @@ def folder_of(name):
 
 
 def content_of(folder, name, md5=None):
-    """What stands in a published file, gzipped or plain; None if it is not there.
+    """The content of a published file, gzipped or plain; None if there is no file.
 
-    Without an md5, of a file that is published in several sizes, it is not compared.
+    Args:
+        md5: str. Checksum of the content without gzip. Defaults to `None`: not compared.
 
     Raises:
-        ValueError: it is not the published content (the .gz around it may differ).
+        ValueError: the file is damaged.
     """
     for path, open_file in ((folder / f"{name}.gz", gzip.open), (folder / name, open)):
         if not path.exists():

@@ -1,9 +1,9 @@
 """Binarised MNIST with Larochelle's fixed draws: the data of most published log-likelihoods.
 
 Each pixel was drawn once from a Bernoulli with its grey value (Salakhutdinov and Murray 2008;
-Larochelle and Murray 2011). Terms: none are stated; made from MNIST, see `mnist`. The files are
-read in `$KERAS_HOME/datasets/binarized_mnist/` (`~/.keras` where the variable is not
-set), gzipped or not, and their content is checked; else they are downloaded once, 110 MB.
+Larochelle and Murray 2011). Terms: none are stated; made from MNIST, see `mnist`. The loader reads
+the files from `$KERAS_HOME/datasets/binarized_mnist/` (`~/.keras` if the variable is not set),
+gzipped or not, and compares their checksums. If they are missing, it downloads them once, 110 MB.
 """
 
 import pathlib

@@ -1,9 +1,8 @@
 """EMNIST, handwritten digits and letters: grey images of 28 x 28 pixels, as MNIST's.
 
-The published files of the Balanced split are read where they lie, in
-`$KERAS_HOME/datasets/emnist/` (`~/.keras` where the variable is not set), gzipped or not, whatever
-number of images they hold. In them each image is transposed, as NIST publishes it; here it stands
-upright.
+The loader reads the published files of the Balanced split from `$KERAS_HOME/datasets/emnist/`
+(`~/.keras` if the variable is not set), gzipped or not, with any number of images. NIST publishes
+the images transposed; the loader turns them upright.
 
 NIST (Cohen, Afshar, Tapson, van Schaik 2017), from NIST Special Database 19; public domain.
 """
@@ -12,7 +11,7 @@ import numpy as np
 
 from keras_vae.datasets._parts import content_of, folder_of, limited, parse_idx
 
-# The classes of the split, by their labels; a letter whose two forms look alike is a capital.
+# The classes of the split, by label. A letter whose two forms look alike counts as a capital.
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"
 
 
@@ -29,8 +28,8 @@ def load_emnist(classes=CHARACTERS[:36], limit=None, seed=0):
         [0, 1]; labels int64, places in `classes`.
 
     Raises:
-        ValueError: a character is none of EMNIST's, or a file is damaged.
-        OSError: the files are not there.
+        ValueError: a character is not in EMNIST, or a file is damaged.
+        OSError: the files are missing.
     """
     if not classes or len(set(classes)) < len(classes) or set(classes) - set(CHARACTERS):
         raise ValueError(

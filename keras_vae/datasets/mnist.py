@@ -1,8 +1,8 @@
 """MNIST and Fashion-MNIST: 70,000 grey images of 28 x 28 pixels each, in ten classes.
 
-The four published IDX files of each are read where they lie, in `$KERAS_HOME/datasets/mnist/` and
-`.../fashion-mnist/` (`~/.keras` where the variable is not set), gzipped or not, and their content
-is checked. A machine without a network needs nothing else; else Keras downloads them once.
+The loaders read the four published IDX files of each from `$KERAS_HOME/datasets/mnist/` and
+`.../fashion-mnist/` (`~/.keras` if the variable is not set), gzipped or not, and compare their
+checksums. If the files are missing, Keras downloads them once.
 
 MNIST: LeCun, Cortes, Burges; Creative Commons Attribution-Share Alike 3.0, as the Keras
 documentation states. Fashion-MNIST: Zalando Research (Xiao, Rasul, Vollgraf 2017); MIT licence.
