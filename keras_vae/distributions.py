@@ -1,9 +1,9 @@
-"""The distributions of a VAE, made anew from tensors at each call; float32, nats.
+"""The distributions of a VAE: objects made from tensors at each call; float32, nats.
 
     log_prob(x)             log p(x) of each example: summed over all axes but the first
     kl_divergence(q, p)     KL(q || p) = E_q[log q(z) - log p(z)], of each latent
 
-Nothing here owns a weight: `likelihoods` and `priors` do, and return these.
+Nothing here owns a weight. The layers in `likelihoods` and `priors` do, and return distributions.
 """
 
 import copy
@@ -17,21 +17,21 @@ from keras_vae import noise
 
 
 class Distribution:
-    """What every distribution offers. A new one defines `mean`, `log_density` and `sample`.
+    """Base class. A subclass defines `mean`, `log_density` and `sample`.
 
-    Its tensors have the batch as their first axis, 1 where a prior is the same for all rows.
+    The first axis of its tensors is the batch; its size is 1 if a prior is the same for all rows.
     """
 
-    mean = None  # stays None where a mean is no datum, as of tokens
+    mean = None  # None where a mean is no valid value of x, as for tokens
 
     @property
     def mode(self):
-        """The value of the highest density, of the shape of `mean`."""
+        """The value with the highest density, in the shape of `mean`."""
         raise NotImplementedError(f"{type(self).__name__} defines no mode.")
 
     @property
     def point(self):
-        """The one value that stands for the distribution: the mean, or else the mode."""
+        """One value for the whole distribution: the mean, or the mode if there is no mean."""
         return self.mode if self.mean is None else self.mean
 
     def log_density(self, x):
@@ -59,7 +59,7 @@ class Distribution:
     def _known_density(self, x, mask):
         if mask is None:
             return self.log_density(x)
-        # Filled before the arithmetic: a NaN masked afterwards leaves a NaN gradient (16.4).
+        # Fill before the arithmetic: a NaN that is masked afterwards leaves a NaN gradient (16.4).
         values = self.log_density(ops.where(mask, x, 0.0))
         return ops.where(mask, values, 0.0)
 
@@ -68,17 +68,16 @@ class Distribution:
 
         Args:
             seed: int, `keras.random.SeedGenerator`, an integer tensor of shape (2,), or a stream of
-                noise, as `Sampling.stream` gives it.
-            shape: tuple. Shape of the draw, where the distribution broadcasts (a prior that is
-                the same for all rows). Defaults to the shape of `mean`.
+                noise from `Sampling.stream`.
+            shape: tuple. Shape of the draw, for a distribution that broadcasts (a prior that is the
+                same for all rows). Defaults to the shape of `mean`.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no sample.")
 
     def sample_and_log_prob(self, seed, shape=None):
         """(z, log p(z)): a draw and its log-density, of shapes `(batch, ...)` and `(batch,)`.
 
-        Where z is a function of simpler noise, the density is known of what was drawn and of no
-        other value; such a distribution overrides this.
+        A distribution that knows the density only of its own draws, such as a flow, overrides this.
         """
         z = self.sample(seed, shape)
         return z, self.log_prob(z)
@@ -86,7 +85,7 @@ class Distribution:
     def map(self, function):
         """The same distribution with `function` applied to its tensors.
 
-        Not to scalars, arrays and variables, which are the same for all rows.
+        Scalars, arrays and variables stay as they are: they are the same for all rows.
         """
 
         def mapped(value):
@@ -145,7 +144,7 @@ class Bernoulli(Distribution):
     """Independent values in {0, 1}, by their logits; grey values in [0, 1] are allowed.
 
     For a grey x the density x log p + (1 - x) log(1 - p) is not normalised (Loaiza-Ganem and
-    Cunningham 2019): such nats compare models of the same data, not with binary data.
+    Cunningham 2019): its nats compare models of the same data, and not grey with binary data.
 
     Args:
         logits: tensor. Shape `(batch, ...)`; p = sigmoid(logits).
@@ -175,7 +174,7 @@ class NormalMixture(Distribution):
     """A mixture of normals over vectors: p(z) = sum_k w_k N(z; mean_k, exp(log_var_k)).
 
     Args:
-        logits: tensor. Shape `(batch, components)`, batch 1 where it is the same for all rows;
+        logits: tensor. Shape `(batch, components)`, batch 1 if the same for all rows;
             w = softmax(logits).
         means: tensor. Shape `(batch, components, dim)`.
         log_vars: tensor. Logarithms of the variances; same shape.
@@ -200,7 +199,7 @@ class NormalMixture(Distribution):
     def sample(self, seed, shape=None):
         rows, dim = ops.shape(self.mean) if shape is None else shape
         stream = noise.stream(seed)
-        # The component whose part of [0, 1] the uniform value falls into.
+        # Each component has a part of [0, 1]; a uniform value chooses among them.
         ends = ops.cumsum(ops.exp(self.log_weights), axis=-1)[..., :-1]
         chosen = ops.sum(ops.cast(stream.uniform((rows, 1)) > ends, "int32"), axis=-1)
 
@@ -218,9 +217,9 @@ _KL = {}
 
 
 def register_kl(q_class, p_class):
-    """Decorator of a function (q, p) that gives KL(q || p) of each latent in closed form.
+    """Decorator for a function (q, p) that gives KL(q || p) of each latent in closed form.
 
-    It serves subclasses too, unless they have a function of their own.
+    Subclasses use it too, unless they register their own.
     """
 
     def register(function):
@@ -231,7 +230,7 @@ def register_kl(q_class, p_class):
 
 
 def closed_form_kl(q, p):
-    """The function (q, p) that was registered for two distributions, None if there is none."""
+    """The function (q, p) registered for two distributions; None if there is none."""
     pairs = ((a, b) for a in type(q).__mro__ for b in type(p).__mro__)
     return next((_KL[pair] for pair in pairs if pair in _KL), None)
 
@@ -239,13 +238,13 @@ def closed_form_kl(q, p):
 def kl_divergence(q, p, z=None):
     """KL(q || p) in nats, not yet summed over the latents.
 
-    In closed form for the pairs of `register_kl`. Any other pair is estimated at one sample,
-    log q(z) - log p(z): right on average, and a single value can be negative.
+    Pairs of `register_kl` have a closed form. Others are estimated from one sample, log q(z) -
+    log p(z): unbiased, but a single value can be negative.
 
     Args:
         q: Distribution over latents of shape `(batch, ...)`.
         p: Distribution that broadcasts with q.
-        z: tensor. A draw from q; needed where there is no closed form. Defaults to `None`.
+        z: tensor. A draw from q, needed if there is no closed form. Defaults to `None`.
 
     Returns:
         float32 tensor: `(batch, ...)` as q in closed form, else `(batch, 1)`.
@@ -284,9 +283,9 @@ def sum_over_values(values):
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 def soft_bound(x, limit=20.0):
-    """x, bent gently into (-limit, limit): near the identity for |x| < limit / 2.
+    """limit * tanh(x / limit): in (-limit, limit), and close to x for |x| < limit / 2.
 
-    As the activation of a log-variance it keeps exp(log_var) finite (KERAS3 14.3), and unlike a
-    hard clip it keeps a gradient far beyond the limit: up to |x| of about 8 * limit in float32.
+    As the activation of a log-variance it keeps exp(log_var) finite (KERAS3 14.3). Unlike a hard
+    clip it keeps a gradient beyond the limit, up to |x| of about 8 * limit in float32.
     """
     return limit * ops.tanh(x / limit)

@@ -10,12 +10,12 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 class Adam(keras.optimizers.Adam):
-    """Keras's Adam (Kingma and Ba 2015) whose update is one kernel of TensorFlow's.
+    """Keras's Adam (Kingma and Ba 2015) with TensorFlow's fused kernel for the update.
 
-    Keras writes the update as a dozen operations on each variable; for the networks of a VAE on a
-    CPU they cost a sixth of a step. The numbers are the same but for rounding, and so are the
-    states: each loads what the other has saved. Where the kernel does not serve (sparse gradients,
-    `amsgrad`, other variables than float32, several replicas) the update is Keras's.
+    Keras's update is a dozen operations on each variable; for the networks of a VAE on a CPU they
+    take a sixth of a step. The results are equal up to rounding, and each loads the states that the
+    other has saved. Keras's own update runs for sparse gradients, `amsgrad`, variables other than
+    float32, and several replicas.
 
     Args: as of `keras.optimizers.Adam`.
     """
@@ -45,19 +45,19 @@ class Adam(keras.optimizers.Adam):
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 class PerTerm(keras.optimizers.Optimizer):
-    """An optimizer for each term of a model's loss: its weights follow it (`model.players()`).
+    """An optimizer for each term of a model's loss; `model.players()` names the weights of a term.
 
     Args:
         optimizers: dict from a name of `players()` to an optimizer or its name.
 
     `learning_rate` is that of the optimizer of `"loss"`, and a callback such as
-    `keras.callbacks.LearningRateScheduler` moves that one alone. To move another, assign
-    `optimizer.by_term["discriminator_loss"].learning_rate`, or make it with a schedule.
+    `keras.callbacks.LearningRateScheduler` changes no other. To change another, assign
+    `optimizer.by_term["discriminator_loss"].learning_rate`, or create it with a schedule.
 
     Raises:
-        TypeError: optimizers is no dict.
-        ValueError: one of them scales its loss; or the names are not those of the players, when it
-            is built.
+        TypeError: optimizers is not a dict.
+        ValueError: an optimizer scales its loss; or, in `build`, the names differ from the
+            players'.
     """
 
     def __init__(self, optimizers, name="per_term"):

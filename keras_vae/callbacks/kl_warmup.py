@@ -2,8 +2,7 @@
 
     beta(e) = start + (end - start) * min(1, e / epochs)      in epoch e of the model
 
-The first cure that the lecture names for uninformative latents (row C2; Bowman 2016, Sonderby
-2016).
+The lecture's first remedy for uninformative latents (row C2; Bowman 2016, Sonderby 2016).
 """
 
 import warnings
@@ -14,10 +13,10 @@ from keras_vae import checks
 
 
 class KLWarmup(keras.callbacks.Callback):
-    """Raise the weight of the KL term linearly over the first epochs of a model's life.
+    """Raise the weight of the KL term linearly over the first epochs of a model.
 
-    The schedule counts the epochs that the model has seen, so that a second or resumed `fit`
-    continues it. The beta of each epoch is logged as `beta`.
+    The schedule counts the epochs that the model has seen, so a second or resumed `fit` continues
+    it. The log `beta` holds the weight of each epoch.
 
     The loss changes with beta, so its values cannot be compared between epochs of the warm-up: a
     callback that monitors `val_loss` stops, or saves, at the wrong epoch. Monitor the bound, which

@@ -2,8 +2,8 @@
 
     z = encoder(x),   loss = -log p(x | z)
 
-No noise, no prior, no KL term: nothing asks the codes of the data to fill the space between them,
-so a point drawn there decodes to nothing in particular. That is what a VAE repairs.
+There is no noise, no prior and no KL term. So nothing fills the space between the codes of the
+data, and a point from there decodes to no sensible image. A VAE repairs that.
 """
 
 import keras
@@ -21,7 +21,7 @@ class Autoencoder(BaseModel):
         likelihood: str or Likelihood. Defaults to `"bernoulli"`.
         seed: int. Fixes the order of the data. Defaults to `None`.
 
-    It logs `loss` and `reconstruction_loss`, equal but for penalties of the networks, in nats.
+    It logs `loss` and `reconstruction_loss`, in nats; they differ by penalties of the networks.
 
     Example:
 

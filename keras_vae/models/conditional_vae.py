@@ -2,9 +2,9 @@
 
     log p(x|c) >= E_q(z|x,c)[log p(x|z, c)] - KL(q(z|x, c) || p(z|c))
 
-c is what one knows and wants to ask for: a class, some attributes, an image. z is left with what c
-does not say: of a written character, the hand. (Introduction, equation 8, whose last p(z, c) means
-p(z|c); lecture rows A9 and M4.)
+c is what one asks for: a class, attributes, an image. z holds what c does not say, such as the
+style of the handwriting. (Introduction, equation 8, whose last p(z, c) means p(z|c); lecture rows
+A9 and M4.)
 """
 
 import keras
@@ -19,12 +19,12 @@ class ConditionalVAE(VAE):
 
     Encoder and decoder read the condition as a second input: integer labels, vectors or images;
     `networks.dense` and `networks.conv` with `condition=` make such a pair. A network with one
-    input reads none (the Introduction's encoder: q(z|x) and p(x|z, c)); one that does not tell its
-    inputs is given both.
+    input reads no condition (the Introduction's encoder: q(z|x) and p(x|z, c)). A network that does
+    not tell its number of inputs is given both.
 
-    p(z|c) = N(0, I), the same for all c, is no loss in principle, since the decoder may turn z for
-    each c as it likes; in practice a `prior` that is learned with the rest, such as
-    `priors.Mixture(latent_dim, components=10, condition=10)`, makes its draws look like data.
+    In principle p(z|c) = N(0, I) is enough, since the decoder can transform z for each c. In
+    practice a learned `prior` such as `priors.Mixture(latent_dim, components=10, condition=10)`
+    gives draws that look more like data.
 
     Args:
         encoder: keras.Model. `[x, condition]` to `(z_mean, z_log_var)`.

@@ -24,16 +24,16 @@ def conv(
 ):
     """A convolutional encoder and its mirror, for images of any size.
 
-    Each convolution has stride 2 and halves the image, rounding up; the decoder's transposed
-    convolutions double it, and cut off the row and the column that are too many. Labels and
-    vectors join between convolutions and latents; a condition that is an image, of the size of x,
-    joins x as further channels, and in the decoder it joins at every size.
+    Each convolution has stride 2 and halves the image, rounding up. The decoder's transposed
+    convolutions double it and cut off a surplus row or column. Labels and vectors join between
+    convolutions and latents. A condition that is an image has the size of x; it joins x as further
+    channels, and the decoder's features at every size.
 
     Args:
         input_shape: tuple of three ints, `(height, width, channels)`.
         latent_dim: int. Size of z, at least 1.
-        filters: tuple of ints. Of the encoder's convolutions; the decoder has them in reverse.
-            Defaults to `(32, 64)`.
+        filters: tuple of ints. Channels of the encoder's convolutions; the decoder has them in
+            reverse. Defaults to `(32, 64)`.
         kernel_size: int, at least 2. Defaults to `3`.
         hidden: tuple of ints. Sizes of dense layers between convolutions and latents. Defaults to
             `()`.
@@ -44,7 +44,7 @@ def conv(
         Tuple `(encoder, decoder)` of `keras.Model`s.
 
     Raises:
-        ValueError: input_shape is no image's; a size, rate or condition is out of its range.
+        ValueError: input_shape is not that of an image; a size, rate or condition is out of range.
 
     Example:
 
@@ -65,7 +65,7 @@ def conv(
     if not filters:
         raise ValueError("filters is empty; expected the sizes of at least one convolution.")
     output_shape = likelihoods.get(likelihood).parameter_shape(input_shape)
-    sizes = [input_shape[:2]]  # of the image before each convolution, and after the last
+    sizes = [input_shape[:2]]  # (height, width) before each convolution, and after the last
     for _ in filters:
         sizes.append(tuple(math.ceil(n / 2) for n in sizes[-1]))
 
@@ -84,7 +84,7 @@ def conv(
     def dense_block(h, units, rate, name):
         return block(h, keras.layers.Dense(units, use_bias=not batch_norm, name=name), rate)
 
-    def read_condition():  # what it gives beside images, and beside vectors
+    def read_condition():  # (input, features that join images, features that join vectors)
         c, features = parts.read_condition(condition, embedding, image_size=input_shape[:2])
         is_image = c is not None and len(c.shape) == 4
         return c, features if is_image else None, None if is_image else features
@@ -102,7 +102,7 @@ def conv(
 
     z = keras.Input((latent_dim,), name="z")
     c, image, vector = read_condition()
-    images = [image]  # of the condition, at the size of x and of what each convolution gives
+    images = [image]  # the condition's features at the size of x, and after each convolution
     for i, channels in enumerate(filters, start=1):
         if image is not None:
             layer = keras.layers.Conv2D(channels, kernel_size, **settings(f"condition_conv_{i}"))

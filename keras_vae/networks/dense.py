@@ -29,19 +29,19 @@ def dense(
         latent_dim: int. Size of z, at least 1.
         hidden: tuple of ints. Sizes of the encoder's hidden layers; the decoder has them in
             reverse. Defaults to `(128,)`.
-        activation: str or callable. Of the hidden layers. Defaults to `"relu"`.
+        activation: str or callable, for the hidden layers. Defaults to `"relu"`.
         dropout: float, or a pair of floats for (encoder, decoder). Range is [0, 1). Defaults to
             `0.0`.
         batch_norm: bool. Normalise after each hidden layer, before the activation. Defaults to
             `False`.
-        likelihood: str or Likelihood, the model's: it says what the decoder gives. Defaults to
-            `"bernoulli"`.
+        likelihood: str or Likelihood, the same as the model's; it sets the decoder's output shape.
+            Defaults to `"bernoulli"`.
         variational: bool. `False` gives the encoder of an `Autoencoder`: one output. Defaults to
             `True`.
-        condition: what both networks read beside x and z: an int, the number of classes, for
+        condition: what both networks read beside x or z: an int, the number of classes, for
             integer labels; or the shape of a vector or an image. Defaults to `None`, nothing.
-        embedding: int. Labels become vectors of this size, which are learned. Defaults to `None`:
-            one-hot vectors.
+        embedding: int. Size of a learned vector for each label. Defaults to `None`: one-hot
+            vectors.
 
     Returns:
         Tuple `(encoder, decoder)` of `keras.Model`s.

@@ -1,4 +1,4 @@
-"""What the builders of networks share: the condition, the latents, what follows a layer."""
+"""What the builders of networks share: the condition, the latents, the layers after a layer."""
 
 import keras
 
@@ -7,7 +7,7 @@ from keras_vae.distributions import soft_bound
 
 
 def read_condition(condition, embedding, image_size=None):
-    """(input, features) of what a network reads beside x or z; (None, None) if it is nothing."""
+    """(input, features) of the condition; (None, None) if the network reads none."""
     condition = checks.condition_size(condition)
     if embedding is not None and not isinstance(condition, int):
         raise ValueError(
@@ -34,7 +34,7 @@ def read_condition(condition, embedding, image_size=None):
 
 
 def join(h, features, suffix=""):
-    """h with the features of the condition beside it, along the last axis."""
+    """h and the features of the condition, concatenated along the last axis."""
     if features is None:
         return h
     if len(features.shape) > len(h.shape):
@@ -52,7 +52,7 @@ def finish(h, activation, rate, batch_norm, name):
         # Keras's momentum of 0.99 lags behind in short trainings (KERAS3 12.2).
         h = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(h)
     name_of_layer = f"{name}_activation"
-    if isinstance(activation, keras.layers.Layer):  # it may have weights: one of its own each time
+    if isinstance(activation, keras.layers.Layer):  # it may have weights, so each place gets a copy
         config = {**activation.get_config(), "name": name_of_layer}
         h = type(activation).from_config(config)(h)
     else:
