@@ -121,7 +121,7 @@ def test_dynamic_binarization_draws_each_value_with_its_probability_anew_in_ever
     assert not np.array_equal(epochs(seed=None), drawn)
 
 
-def test_dynamic_binarization_leaves_what_stands_beside_x():
+def test_dynamic_binarization_changes_only_x():
     x, y = np.full((4, 2), 0.5, "float32"), np.arange(4)
     for drawn, labels in batches((x, y), seed=1).map(dynamic_binarization(seed=1)):
         assert set(np.unique(drawn)) <= {0, 1}

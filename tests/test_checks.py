@@ -30,7 +30,7 @@ def test_integers_are_kept_and_floats_become_float32():
         (np.ma.masked_greater([1.0, 1e20], 1e10), "masked array that hides values"),
     ],
 )
-def test_what_is_no_array_of_numbers_gets_a_sentence(bad, sentence):
+def test_an_invalid_array_is_refused_with_a_sentence(bad, sentence):
     assert checks.is_array(bad)
     with pytest.raises((ValueError, TypeError), match=sentence):
         checks.array(bad)
@@ -46,7 +46,7 @@ def test_a_count_becomes_pythons_int(good):
 
 
 @pytest.mark.parametrize("bad", [0, -1, 2.0, "3", True, np.bool_(True), None, [3]])
-def test_what_is_no_count_gets_a_sentence(bad):
+def test_an_invalid_count_is_refused_with_a_sentence(bad):
     with pytest.raises(ValueError, match=r"n is .* expected an int"):
         checks.count(bad, "n")
 
@@ -57,7 +57,7 @@ def test_a_number_becomes_pythons_float(value, above):
 
 
 @pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf"), None, "a", True, [1.0, 2.0], 3])
-def test_what_is_no_number_of_the_range_gets_a_sentence(bad):
+def test_a_number_out_of_range_is_refused_with_a_sentence(bad):
     with pytest.raises(
         ValueError, match=r"rate is .*expected a number of at least 0 and at most 2"
     ):

@@ -205,7 +205,7 @@ def test_a_draw_in_a_function_of_its_own_is_refused():
             run()
 
 
-def test_a_stream_gives_as_many_values_as_one_asks_for_and_none_twice():
+def test_a_stream_gives_the_requested_number_of_values_all_different():
     with noise.scope(3):
         stream = noise.current().stream("x")
         values = [stream.uniform((50, 1)).numpy() for _ in range(40)]
@@ -245,7 +245,7 @@ def test_two_sets_of_samples_of_one_pass_differ(make_vae, x, num_samples):
     assert all_different(sets)
 
 
-def test_what_makes_another_stream():
+def test_seed_layer_draw_and_step_each_change_the_stream():
     layer, other = Sampling(seed=1), Sampling(seed=1)
     found = [drawn(layer), drawn(layer, seed=4), drawn(layer, call=1)]
     with noise.scope(3):

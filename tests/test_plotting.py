@@ -129,7 +129,7 @@ def test_manifold_of_a_model_says_to_pass_its_method():
         plotting.manifold(model)
 
 
-def test_what_is_no_image_gets_a_sentence():
+def test_an_array_that_is_not_an_image_is_refused_with_a_sentence():
     with pytest.raises(ValueError, match="images have shape"):
         plotting.image_grid(np.zeros((3, 64)))
     with pytest.raises(ValueError, match="values up to 255"):

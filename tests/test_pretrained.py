@@ -59,7 +59,7 @@ def test_a_failed_publication_leaves_the_old_file(make_vae, tmp_path, monkeypatc
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_model_whose_metric_is_no_number_is_not_published(make_vae, tmp_path):
+def test_a_metric_that_is_not_a_number_is_refused(make_vae, tmp_path):
     with pytest.raises(ValueError, match="'elbo' is nan"):
         pretrained.publish(make_vae(), "small", {"elbo": np.nan}, tmp_path / "none", **WORDS)
     assert not (tmp_path / "none").exists()

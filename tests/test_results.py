@@ -18,7 +18,7 @@ def test_a_record_holds_results_settings_and_origin(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["speed.json"]
 
 
-def test_what_cannot_be_written_leaves_the_old_record(tmp_path):
+def test_a_failed_write_leaves_the_old_record(tmp_path):
     path = tmp_path / "speed.json"
     results.write(path, {"fit": 1.5}, seed=3)
     before = path.read_text()

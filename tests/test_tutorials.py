@@ -124,7 +124,7 @@ def test_03_conditional_generation():
     assert len(pictures) == 11
 
 
-def test_03_refuses_what_it_cannot_write():
+def test_tutorial_03_refuses_characters_that_it_cannot_write():
     command = [sys.executable, TUTORIALS / "03_conditional_generation.py", "--text=Hi 5"]
     result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert result.returncode == 2

@@ -158,7 +158,7 @@ def test_the_graph_of_several_optimizers_with_loss_scaling():
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_a_graph_does_not_tell_what_else_the_process_has_made(several):
+def test_a_graph_is_the_same_whatever_else_the_process_has_made(several):
     """Keras numbers optimizers: `adam`, `adam_1`."""
     graphs = [tidy_graph(per_term() if several else make("two players")) for _ in range(2)]
     updates = [

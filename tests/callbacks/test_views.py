@@ -138,7 +138,7 @@ def written_projector(model, folder, x, y=None, **arguments):
     return {path.name for path in folder.iterdir()}
 
 
-def test_a_target_of_integers_is_no_label(digits, tmp_path):
+def test_a_target_of_integers_is_not_a_label(digits, tmp_path):
     x, y = digits
     names = written_projector(make("dense"), tmp_path / "a", x, (x > 0.5).astype("uint8"))
     assert "latents.tsv" in names

@@ -32,7 +32,7 @@ def test_the_real_files_are_whole():
 
 
 @real
-def test_the_images_are_draws_of_the_grey_ones():
+def test_the_images_are_draws_from_grey_images():
     """Its test part is MNIST's, sorted by label: no pixel is 1 where the image is 0."""
     if not (FOLDER.parent / "mnist").exists():
         pytest.skip("no MNIST files beside them")

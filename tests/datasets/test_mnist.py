@@ -69,9 +69,7 @@ LOADERS = [
 
 
 @pytest.mark.parametrize(("load", "of_keras"), LOADERS)
-def test_without_files_and_network_one_sentence_says_what_to_do(
-    load, of_keras, tmp_path, monkeypatch
-):
+def test_missing_files_without_a_network_get_one_sentence(load, of_keras, tmp_path, monkeypatch):
     def no_network():
         raise Exception("URL fetch failure")
 

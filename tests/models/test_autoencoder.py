@@ -53,7 +53,7 @@ def test_verbs(autoencoder, x):
     np.testing.assert_allclose(autoencoder.predict(x, verbose=0), autoencoder.decode(z), atol=1e-6)
 
 
-def test_what_needs_a_distribution_says_why_it_cannot(autoencoder, x):
+def test_verbs_that_need_a_distribution_say_why_they_fail(autoencoder, x):
     for call, reason in (
         (lambda: autoencoder.prior(), "no p\\(z\\)"),
         (lambda: autoencoder.posterior(x), "one code, not a distribution"),

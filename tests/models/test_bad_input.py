@@ -201,7 +201,7 @@ def test_verbs_refuse(make_vae, x, verb, bad, sentence):
 
 
 @pytest.mark.parametrize("bad", [None, {}, 3])
-def test_predict_refuses_what_is_no_data(make_vae, bad):
+def test_predict_refuses_an_object_that_is_not_data(make_vae, bad):
     with pytest.raises((ValueError, TypeError), match="expected an array of examples") as error:
         make_vae().predict(bad)
     one_sentence(error)
@@ -332,7 +332,7 @@ def test_a_decoder_of_means_is_refused_where_variances_are_needed():
 
 
 @pytest.mark.parametrize("bad", ["encoder", None, lambda x: x])
-def test_what_is_no_network_is_refused(bad):
+def test_an_object_that_is_not_a_network_is_refused(bad):
     encoder, decoder = networks_of()
     with pytest.raises(TypeError, match=r"expected a keras\.Model"):
         VAE(bad, decoder)

@@ -372,7 +372,7 @@ def test_validation_split_takes_the_last_part_and_trains_on_the_rest(make_vae, x
     assert by_split == by_hand
 
 
-def test_batch_size_and_order_mean_what_they_mean_in_keras(make_vae, numbered):
+def test_batch_size_and_order_have_the_meaning_of_keras(make_vae, numbered):
     eager = {"run_eagerly": True}
     vae = make_vae(compile_arguments=eager)
     orders = recorded_orders(vae, numbered, epochs=2, shuffle=False)

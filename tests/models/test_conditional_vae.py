@@ -410,7 +410,7 @@ NEEDS = "This model reads a condition, and there is none"
         ),
     ],
 )
-def test_what_it_refuses(digits, call, sentence):
+def test_bad_conditions_are_refused_and_lose_nothing(digits, call, sentence):
     vae = make()
     before = weights_of(vae)
     with pytest.raises(ValueError, match=sentence):
@@ -426,7 +426,7 @@ def test_what_it_refuses(digits, call, sentence):
         (lambda vae, x, y: make(condition=None, model=VAE).encode(x, condition=y), "reads no"),
     ],
 )
-def test_what_it_refuses_by_type(digits, call, sentence):
+def test_bad_conditions_are_refused_by_type(digits, call, sentence):
     with pytest.raises(TypeError, match=sentence):
         call(make(), *digits)
 

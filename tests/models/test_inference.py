@@ -38,7 +38,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("first", ["compiled before", "compiled by the threads"])
-def test_eight_threads_get_what_one_gets_and_change_no_state(make_vae, x, first):
+def test_eight_threads_get_the_results_of_one_and_change_no_state(make_vae, x, first):
     vae, alone = make_vae(), make_vae()
     if first == "compiled before":
         for call in CALLS.values():
@@ -222,7 +222,7 @@ def test_beta_is_a_weight_and_compiles_nothing_anew(make_vae, x):
 # Reconstructions, paths, sizes --------------------------------------------------------------
 
 
-def test_reconstruct_gives_what_predict_gives(make_vae, x):
+def test_reconstruct_equals_predict(make_vae, x):
     vae = make_vae()
     np.testing.assert_allclose(vae.reconstruct(x), vae.predict(x, verbose=0), atol=1e-6)
 

@@ -45,7 +45,7 @@ def test_a_file_of_any_version_loads_gives_the_same_and_trains_on(path, digits):
 
 
 @pytest.mark.parametrize("path", PRETRAINED, ids=lambda path: path.stem)
-def test_a_pretrained_model_gives_what_it_gave_when_it_was_published(path):
+def test_a_pretrained_model_gives_the_results_of_its_publication(path):
     try:
         model = load_pretrained(path.stem.removeprefix("pretrained-").rsplit("-", 1)[0])
     except ValueError as error:  # the oldest Keras that the project runs with cannot read it

@@ -287,7 +287,7 @@ def test_generators_are_found_by_their_place_keras3_e24(make_vae, x, tmp_path):
         np.testing.assert_array_equal(state, expected, err_msg=place)
 
 
-def test_a_class_that_gained_a_generator_loads_what_it_had(make_vae, x, tmp_path):
+def test_a_class_that_gained_a_generator_loads_its_old_states(make_vae, x, tmp_path):
     class More(VAE):
         def __init__(self, *arguments, **settings):
             super().__init__(*arguments, **settings)
@@ -322,7 +322,7 @@ def test_a_checkpoint_of_tensorflow_holds_the_generators_keras3_e27(make_vae, x,
     assert_same_state(trained, again)
 
 
-def test_two_equal_models_of_one_process_load_what_is_theirs(make_vae, x, tmp_path):
+def test_two_equal_models_of_one_process_load_their_own_states(make_vae, x, tmp_path):
     one, two = (with_dropout(make_vae, 0.2, seed=seed) for seed in (1, 2))
     for name, vae, epochs in (("one", one, 1), ("two", two, 2)):
         vae.fit(x, epochs=epochs, verbose=0)

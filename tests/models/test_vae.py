@@ -122,7 +122,7 @@ def test_any_number_of_samples_is_one_graph(make_vae, x):
     assert len(vae._compiled_verbs) == 1
 
 
-def test_many_samples_begin_with_what_fewer_draw(make_vae, x):
+def test_the_first_samples_do_not_depend_on_the_number_of_samples(make_vae, x):
     vae, found = make_vae(), {}
     for k in (1, 5, 20, 100):  # one pass, a part of a group, several groups, a loop
         with vae.noise_scope(seed=3):
