@@ -1,4 +1,4 @@
-"""The distributions of a VAE: objects made from tensors at each call; float32, nats.
+"""The distributions of a VAE, made from tensors at each call, in float32 and nats.
 
     log_prob(x)             log p(x) of each example: summed over all axes but the first
     kl_divergence(q, p)     KL(q || p) = E_q[log q(z) - log p(z)], of each latent
@@ -22,7 +22,7 @@ class Distribution:
     The first axis of its tensors is the batch; its size is 1 if a prior is the same for all rows.
     """
 
-    mean = None  # None where a mean is no valid value of x, as for tokens
+    mean = None  # None if a mean is not a valid value of x, as for tokens
 
     @property
     def mode(self):
@@ -42,9 +42,9 @@ class Distribution:
         """Log-probability of each example, in nats.
 
         Args:
-            x: tensor. Shape `(batch, ...)`, as the distribution's.
-            mask: boolean tensor of the same shape, True where a value is known. Unknown values,
-                NaN too, add nothing and pass no gradient. Defaults to `None`, all known.
+            x: tensor. Shape `(batch, ...)`, the same as that of the distribution.
+            mask: boolean tensor of the same shape, True where a value is known. Unknown values may
+                be NaN; they add nothing and pass no gradient. Defaults to `None`, all known.
 
         Returns:
             float32 tensor of shape `(batch,)`.
@@ -110,7 +110,7 @@ class Distribution:
 
 
 class Normal(Distribution):
-    """Independent normal values, N(mean, exp(log_var)).
+    """Independent normal variables, N(mean, exp(log_var)).
 
     Args:
         mean: tensor. Shape `(batch, ...)`, or a scalar that broadcasts.
@@ -141,10 +141,10 @@ class Normal(Distribution):
 
 
 class Bernoulli(Distribution):
-    """Independent values in {0, 1}, by their logits; grey values in [0, 1] are allowed.
+    """Independent values in {0, 1}, given by their logits. Grey values in [0, 1] are allowed.
 
     For a grey x the density x log p + (1 - x) log(1 - p) is not normalised (Loaiza-Ganem and
-    Cunningham 2019): its nats compare models of the same data, and not grey with binary data.
+    Cunningham 2019): compare its nats only between models of the same data.
 
     Args:
         logits: tensor. Shape `(batch, ...)`; p = sigmoid(logits).
@@ -199,15 +199,15 @@ class NormalMixture(Distribution):
     def sample(self, seed, shape=None):
         rows, dim = ops.shape(self.mean) if shape is None else shape
         stream = noise.stream(seed)
-        # Each component has a part of [0, 1]; a uniform value chooses among them.
+        # Inverse transform sampling: a uniform value chooses the component.
         ends = ops.cumsum(ops.exp(self.log_weights), axis=-1)[..., :-1]
         chosen = ops.sum(ops.cast(stream.uniform((rows, 1)) > ends, "int32"), axis=-1)
 
-        def of_chosen(values):  # (batch, components, dim) -> (rows, dim)
+        def select(values):  # (batch, components, dim) -> (rows, dim)
             values = ops.broadcast_to(values, (rows, *values.shape[1:]))
             return tf.gather(values, chosen, batch_dims=1)
 
-        drawn = Normal(of_chosen(self.components.mean), of_chosen(self.components.log_var))
+        drawn = Normal(select(self.components.mean), select(self.components.log_var))
         return drawn.sample(stream, (rows, dim))
 
 
@@ -273,11 +273,11 @@ def _kl_of_normals(q, p):
     return 0.5 * (distance + ops.expm1(log_ratio) - log_ratio)
 
 
-# What they share ---------------------------------------------------------------------------
+# Shared functions --------------------------------------------------------------------------
 
 
 def sum_over_values(values):
-    """(batch, ...) -> (batch,): the sum over all axes but the first."""
+    """Sum over all axes but the first: (batch, ...) -> (batch,)."""
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))
 
 

@@ -16,19 +16,19 @@ from keras_vae.distributions import soft_bound
 
 
 class Likelihood(checks.Fixed, keras.layers.Layer):
-    """Base class: a likelihood with one parameter for each value of x and no weights.
+    """Base class of likelihoods: one parameter for each value of x, and no weights.
 
     The arguments of its constructor are fixed: compiled functions treat them as constants.
     """
 
-    integers = False  # whether x are whole numbers, such as tokens, which must not be rounded
+    integers = False  # whether x holds integers, such as tokens, that must not become floats
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.built = True
 
     def parameter_shape(self, x_shape):
-        """Shape that the decoder must give, for data of shape `x_shape`; both without the batch."""
+        """Shape of the decoder's output for data of shape `x_shape`; both without the batch."""
         return tuple(x_shape)
 
     def check(self, target, name="x"):
@@ -38,7 +38,7 @@ class Likelihood(checks.Fixed, keras.layers.Layer):
         """
 
     def distribution(self, outputs):
-        """The decoder's outputs, `(batch, *parameter_shape)`, as a Distribution over x."""
+        """p(x|z), a Distribution, from the decoder's outputs, `(batch, *parameter_shape)`."""
         raise NotImplementedError(f"{type(self).__name__} defines no distribution.")
 
 
@@ -53,10 +53,10 @@ class Bernoulli(Likelihood):
         low, high = np.nanmin(target, initial=1), np.nanmax(target, initial=0)
         if low < 0 or high > 1:
             extreme = f"up to {high}" if high > 1 else f"down to {low}"
-            cure = "Divide by 255." if low >= 0 and 16 < high <= 255 else "Rescale it."
+            advice = "Divide by 255." if low >= 0 and 16 < high <= 255 else "Rescale it."
             raise ValueError(
                 f"{name} has values {extreme}; a Bernoulli likelihood needs values in [0, 1]. "
-                f"{cure}"
+                f"{advice}"
             )
 
     def distribution(self, outputs):
@@ -77,7 +77,7 @@ class Gaussian(Likelihood):
             all means, then all log-variances. Defaults to `"learned"`.
 
     Raises:
-        ValueError: the variance is none of these.
+        ValueError: the variance is not one of these.
     """
 
     def __init__(self, variance="learned", **kwargs):
@@ -113,7 +113,7 @@ _NAMES = {"bernoulli": Bernoulli, "gaussian": Gaussian}
 
 
 def get(identifier):
-    """A likelihood from its name (`"bernoulli"`, `"gaussian"`), or the layer itself.
+    """A likelihood from its name (`"bernoulli"`, `"gaussian"`); a layer is returned unchanged.
 
     Raises:
         ValueError: the name is unknown.

@@ -1,17 +1,17 @@
-"""Numbers from arrays: NumPy in, float out."""
+"""Metrics of arrays: NumPy arrays in, a float out."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 
 def rmse(x, x_hat):
-    """Root of the mean squared error over all values, in units of x; two arrays of one shape."""
+    """Root of the mean squared error over all values, in units of x; both arrays have one shape."""
     x, x_hat = _pair(x, x_hat)
     return float(np.sqrt(np.mean(np.square(x - x_hat))))
 
 
 def mae(x, x_hat):
-    """Mean absolute error over all values, in units of x; two arrays of one shape."""
+    """Mean absolute error over all values, in units of x; both arrays have one shape."""
     x, x_hat = _pair(x, x_hat)
     return float(np.mean(np.abs(x - x_hat)))
 
@@ -44,6 +44,9 @@ def ssim(x, x_hat, max_value=1.0, window=7):
         x_hat: array of the same shape.
         max_value: float. Range of the values. Defaults to `1.0`.
         window: int. Side of the square in pixels, odd. Defaults to `7`.
+
+    Raises:
+        ValueError: the shapes differ, or `window` is even, below 3 or larger than the images.
     """
     x, x_hat = _pair(x, x_hat)
     if window not in range(3, 10_000, 2):

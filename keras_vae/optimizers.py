@@ -17,7 +17,7 @@ class Adam(keras.optimizers.Adam):
     other has saved. Keras's own update runs for sparse gradients, `amsgrad`, variables other than
     float32, and several replicas.
 
-    Args: as of `keras.optimizers.Adam`.
+    Args: as in `keras.optimizers.Adam`.
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -48,7 +48,7 @@ class PerTerm(keras.optimizers.Optimizer):
     """An optimizer for each term of a model's loss; `model.players()` names the weights of a term.
 
     Args:
-        optimizers: dict from a name of `players()` to an optimizer or its name.
+        optimizers: dict. For each name in `players()`, an optimizer or its name.
 
     `learning_rate` is that of the optimizer of `"loss"`, and a callback such as
     `keras.callbacks.LearningRateScheduler` changes no other. To change another, assign
@@ -56,8 +56,8 @@ class PerTerm(keras.optimizers.Optimizer):
 
     Raises:
         TypeError: optimizers is not a dict.
-        ValueError: an optimizer scales its loss; or, in `build`, the names differ from the
-            players'.
+        ValueError: an optimizer scales its loss; or, in `build`, the names differ from those of
+            the players.
     """
 
     def __init__(self, optimizers, name="per_term"):
@@ -72,8 +72,8 @@ class PerTerm(keras.optimizers.Optimizer):
             scaled = isinstance(each, keras.optimizers.LossScaleOptimizer)
             if scaled or each.loss_scale_factor:
                 raise ValueError(
-                    "An optimizer of PerTerm scales its loss, which the model does for all: give "
-                    "it without loss scaling."
+                    "An optimizer of PerTerm scales its loss; give it without loss scaling, which "
+                    "the model applies to all."
                 )
         self.players = None
 
@@ -81,12 +81,12 @@ class PerTerm(keras.optimizers.Optimizer):
         if self.built:
             return
         if self.players is None:
-            raise ValueError("PerTerm goes with a model of keras_vae: compile one with it.")
+            raise ValueError("PerTerm works only with a model of keras_vae; compile one with it.")
         groups = self.players()
         if set(groups) != set(self.by_term):
             raise ValueError(
-                f"PerTerm has optimizers of {sorted(self.by_term)}; this model's players are "
-                f"{sorted(groups)}."
+                f"PerTerm has optimizers for {sorted(self.by_term)}; expected one for each of this "
+                f"model's players, {sorted(groups)}."
             )
         super().build(variables)
         self.term_of = {self._var_key(v): term for term, vs in groups.items() for v in vs}
@@ -94,7 +94,7 @@ class PerTerm(keras.optimizers.Optimizer):
             optimizer.build([v for v in variables if self.term_of[self._var_key(v)] == term])
 
     def apply(self, grads, trainable_variables=None):
-        """Each optimizer's update of the weights that follow its term."""
+        """Each optimizer updates the weights of its term."""
         if not self.built:
             self.build(trainable_variables)
         self._check_variables_are_known(trainable_variables)
@@ -142,12 +142,12 @@ class PerTerm(keras.optimizers.Optimizer):
 
 
 def follow(optimizer, players):
-    """Tell a `PerTerm`, also one within loss scaling, which weights follow which term."""
+    """Set the `players` of a `PerTerm`, also inside loss scaling: the weights of each term."""
     optimizer = unwrapped(optimizer)
     if isinstance(optimizer, PerTerm):
         optimizer.players = players
 
 
 def unwrapped(optimizer):
-    """The optimizer within loss scaling, or the optimizer itself."""
+    """The optimizer inside loss scaling; one without loss scaling is returned unchanged."""
     return getattr(optimizer, "inner_optimizer", optimizer)

@@ -3,8 +3,8 @@
     vae = keras_vae.load_pretrained("conditional_emnist")
     keras_vae.pretrained.card("conditional_emnist")["results"]
 
-The tutorial that trains a model writes both files with `--publish`. They are part of the repository
-and not of an installed package, which needs `folder=`.
+The tutorial that trains a model writes both files with `--publish`. The repository contains them;
+an installed package does not, and needs `folder=`.
 """
 
 import math
@@ -46,7 +46,7 @@ def load_pretrained(name, folder=None):
 
 
 def card(name, folder=None):
-    """What a pretrained model is: the record that `publish` wrote, a dict.
+    """The card of a pretrained model: the record that `publish` wrote, a dict.
 
     `settings`: description, data, licence of the data, command, limits, seed. `results`: metrics.
     Also date, versions and machine.
@@ -55,12 +55,12 @@ def card(name, folder=None):
 
 
 def publish(model, name, metrics, folder=None, *, about, data, licence, command, limits, seed):
-    """Write a trained model, without its optimizer, and its card; for the tutorials.
+    """Write a trained model, without its optimizer, and its card. Tutorials use it.
 
     Args:
         model: a trained model.
         name: str. `load_pretrained(name)` finds it.
-        metrics: dict of floats, on the test part of the data.
+        metrics: dict of floats, measured on the test data.
         folder: as in `load_pretrained`.
         about, data, licence, command, limits: str, for the card: a description, the name of the
             data's loader, the data's licence, the command that trained the model, its limits.
@@ -75,12 +75,12 @@ def publish(model, name, metrics, folder=None, *, about, data, licence, command,
             raise ValueError(f"The metric {key!r} is {value}; expected a finite number.")
     folder = pathlib.Path(folder or FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
-    words = {"about": about, "data": data, "licence": licence, "command": command, "limits": limits}
+    texts = {"about": about, "data": data, "licence": licence, "command": command, "limits": limits}
     with tempfile.TemporaryDirectory(dir=folder) as unfinished:
         path = pathlib.Path(unfinished, f"{name}.keras")
         model.save(path)
         keras.models.load_model(path, compile=False).save(path)  # leaves the optimizer out
-        results.write(path.with_suffix(".json"), metrics, **words, seed=seed)
+        results.write(path.with_suffix(".json"), metrics, **texts, seed=seed)
         for written in (path, path.with_suffix(".json")):
             written.replace(folder / written.name)
 
@@ -96,10 +96,6 @@ def _path(name, folder):
         names = sorted(path.stem for path in folder.glob("*.keras"))
         raise ValueError(
             f"There is no pretrained model {name!r} in {folder}; "
-            + (
-                f"there are: {', '.join(names)}."
-                if names
-                else "pass folder=, the folder of the files."
-            )
+            + (f"expected one of: {', '.join(names)}." if names else "pass the right folder=.")
         )
     return path

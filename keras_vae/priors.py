@@ -1,4 +1,4 @@
-"""Layers that give p(z), or p(z|c): what the latents look like before any data are seen."""
+"""Priors: layers that give the distribution of the latents, p(z) or p(z|c)."""
 
 import math
 
@@ -17,7 +17,7 @@ class Prior(checks.Fixed, keras.layers.Layer):
     """
 
     latent_dim = None  # None: any
-    condition = None  # what p(z|c) reads, as the builders of networks are told; None: nothing
+    condition = None  # of p(z|c), as in the builders of networks; None: p(z)
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -41,9 +41,9 @@ class Mixture(Prior):
     """A mixture of normals, p(z) = sum_k w_k N(z; mean_k, variance_k), or one for each condition.
 
     As the `prior` of a model it is trained with the networks, by the bound. With one component and
-    a condition it is the prior network of Sohn (2015). Or `fit` it after a training with another
-    prior, to the latents of the data: the aggregate posterior (the mean of q(z|x) over the data)
-    differs from p(z), and the decoder has learned nothing where no latents of data lie (Ghosh 2020,
+    a condition it is the prior network of Sohn (2015). Or train the model with another prior, then
+    `fit` the mixture to the latents of the data. The aggregate posterior (the mean of q(z|x) over
+    the data) differs from p(z): where it has no mass, the decoder has learned nothing (Ghosh 2020,
     section 4).
 
         mixture = priors.Mixture(latent_dim=6, components=10, condition=10)
@@ -57,12 +57,12 @@ class Mixture(Prior):
         latent_dim: int. Size of z.
         components: int. Number of normals for each condition. With one, the KL term has a closed
             form; with more it is estimated from one draw. Defaults to `1`.
-        condition: what p(z|c) reads, as in `networks.dense`: an int, the number of classes; or the
-            shape of a vector or an image. Logits, means and log-variances are linear functions of
-            these. Defaults to `None`: one p(z) for all.
+        condition: as in `networks.dense`: an int, the number of classes; or the shape of a vector
+            or an image. Logits, means and log-variances are linear in it. Defaults to `None`: one
+            p(z) for all.
 
     Raises:
-        ValueError: a size is out of its range.
+        ValueError: a size is out of range.
     """
 
     def __init__(self, latent_dim, components=1, condition=None, **kwargs):
@@ -86,17 +86,17 @@ class Mixture(Prior):
         return ops.convert_to_tensor(start, dtype)
 
     def distribution(self, condition=None):
-        """p(z|c) for n conditions, labels `(n,)` or `(n, ...)`; without any, one p(z) for all."""
+        """p(z|c) for n conditions: labels `(n,)` or arrays `(n, ...)`; p(z) without a condition."""
         parameters = self.bias[None]
         if self.condition is not None:
             if condition is None:
-                raise ValueError("This prior reads a condition, and there is none.")
+                raise ValueError("condition is None, but this prior reads a condition; pass one.")
             condition = ops.convert_to_tensor(condition)
             shape = () if isinstance(self.condition, int) else self.condition
             if tuple(condition.shape)[1:] != shape:
                 raise ValueError(
-                    f"condition has shape {tuple(condition.shape)}; this prior reads one of "
-                    f"{shape} for each row."
+                    f"condition has shape {tuple(condition.shape)}; expected shape {shape} for "
+                    "each row."
                 )
         if isinstance(self.condition, int):
             parameters = parameters + ops.take(self.kernel, ops.cast(condition, "int32"), axis=0)
@@ -117,7 +117,7 @@ class Mixture(Prior):
 
         Args:
             z: array `(n, latent_dim)`: draws from q(z|x), `vae.encode(x, sample=True)`.
-            condition: array of n integer labels, where p(z|c) reads labels. Defaults to `None`.
+            condition: array of n integer labels, if p(z|c) reads labels. Defaults to `None`.
             seed: int. Fixes the initial guess. Defaults to `0`.
 
         Returns:
@@ -126,13 +126,13 @@ class Mixture(Prior):
         Raises:
             ValueError: z and condition do not fit the layer, or a class has too few examples.
         """
-        from sklearn.mixture import GaussianMixture  # not before it is needed
+        from sklearn.mixture import GaussianMixture  # slow to import, and needed only here
 
         z = np.asarray(z, "float64")
         if isinstance(self.condition, tuple):
             raise ValueError(
-                "A mixture that reads a vector or an image can be learned as a prior, not fitted; "
-                "fit one without condition."
+                "A mixture that reads vectors or images cannot be fitted; train it as the prior of "
+                "a model."
             )
         if z.ndim != 2 or z.shape[1] != self.latent_dim or not np.isfinite(z).all():
             raise ValueError(f"z has shape {z.shape}; expected finite (n, {self.latent_dim}).")
@@ -153,8 +153,8 @@ class Mixture(Prior):
             members = z[labels == label]
             if len(members) < max(2, self.components):
                 raise ValueError(
-                    f"Class {label} has {len(members)} examples, too few for {self.components} "
-                    "components."
+                    f"Class {label} has {len(members)} examples; expected at least "
+                    f"{max(2, self.components)}, for {self.components} components."
                 )
             found = GaussianMixture(
                 self.components, covariance_type="diag", reg_covar=1e-4, random_state=seed
@@ -184,7 +184,7 @@ _NAMES = {"standard_normal": StandardNormal}
 
 
 def get(identifier):
-    """A prior from its name (`"standard_normal"`), or the layer itself.
+    """A prior from its name (`"standard_normal"`); a layer is returned unchanged.
 
     Raises:
         ValueError: the name is unknown.

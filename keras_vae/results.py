@@ -2,7 +2,7 @@
 
     {"date": ..., "versions": {...}, "machine": {...}, "settings": {...}, "results": {...}}
 
-Tutorials (`--publish`) and benchmarks write such files, and tables are made from them.
+Tutorials (`--publish`) and benchmarks write these files; the README's tables are made from them.
 """
 
 import datetime
@@ -17,12 +17,12 @@ _PACKAGES = ("keras_vae", "keras", "tensorflow", "numpy", "scikit-learn")
 
 
 def write(path, results, **settings):
-    """Write `results` and their origin to a JSON file, whole or not at all.
+    """Write `results` and their origin to a JSON file. A failed write keeps an old file.
 
     Args:
-        path: str or path. Its folder is made if it is missing.
+        path: str or path. A missing folder is created.
         results: dict of numbers, strings, lists and dicts.
-        settings: what the results depend on, `seed` among them.
+        settings: what the results depend on, including `seed`.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def write(path, results, **settings):
 
 
 def read(path):
-    """The record that `write` left at `path`, a dict."""
+    """The record that `write` wrote to `path`, a dict."""
     return json.loads(pathlib.Path(path).read_text())
 
 

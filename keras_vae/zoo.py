@@ -1,4 +1,4 @@
-"""The registry: models by the names that people search for, each a few lines over its parts.
+"""The registry: models under the names that people search for, each in a few lines.
 
     vae = keras_vae.zoo.conv_vae((28, 28, 1), latent_dim=16, filters=(32, 64))
     vae.compile(optimizer="adam")
@@ -27,13 +27,13 @@ ENTRIES = {}
 
 
 def entry(model, paper, tutorial, **example):
-    """Decorator that enters a function.
+    """Decorator that adds a function to `ENTRIES`.
 
     Args:
-        model: the class that it makes.
+        model: class of the model that the function returns.
         paper: str. Authors and year.
         tutorial: str. Name of the tutorial that shows it.
-        example: arguments of a small one, beside input_shape and latent_dim.
+        example: arguments of a small model, besides input_shape and latent_dim.
     """
 
     def register(make):
@@ -47,7 +47,7 @@ def entry(model, paper, tutorial, **example):
     Autoencoder, "Hinton and Salakhutdinov 2006", "01_image_generation", hidden=(16,), dropout=0.1
 )
 def autoencoder(input_shape, latent_dim, likelihood="bernoulli", seed=None, **network):
-    """The deterministic autoencoder, dense: the baseline without noise and prior.
+    """A deterministic autoencoder with dense networks: the baseline without noise and prior.
 
     By parts: `Autoencoder(*networks.dense(input_shape, latent_dim, variational=False))`
     """
@@ -79,7 +79,7 @@ def conv_vae(input_shape, latent_dim, likelihood="bernoulli", seed=None, **netwo
 
 @entry(VAE, "Higgins 2017", "02_tensorboard", hidden=(16,), beta=0.5)
 def beta_vae(input_shape, latent_dim, beta=4.0, likelihood="bernoulli", seed=None, **network):
-    """A VAE whose KL term has the weight beta; above 1, each latent tends to one meaning.
+    """A VAE whose KL term has the weight beta. Above 1 it favours disentangled latents.
 
     By parts: `VAE(*networks.dense(input_shape, latent_dim), beta=4.0)`
     """
@@ -98,7 +98,7 @@ def beta_vae(input_shape, latent_dim, beta=4.0, likelihood="bernoulli", seed=Non
 def conditional_vae(
     input_shape, latent_dim, condition, components=10, likelihood="bernoulli", seed=None, **network
 ):
-    """A VAE of x given a class, a vector or an image: it generates what it is asked for.
+    """A VAE of x given a condition: a class, a vector or an image.
 
     By parts: `ConditionalVAE(*networks.dense(input_shape, latent_dim, condition=condition),
         prior=priors.Mixture(latent_dim, components=10, condition=condition))`

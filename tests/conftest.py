@@ -1,4 +1,4 @@
-"""Data and models that many tests share, and two logical devices in the place of two GPUs."""
+"""Data and models that many tests share, and two logical devices that stand in for two GPUs."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ tf.config.set_logical_device_configuration(
 
 @pytest.fixture(scope="session")
 def digits():
-    """300 digits, (300, 8, 8, 1), read-only: a test that writes into them fails."""
+    """300 digits, (300, 8, 8, 1), and labels; read-only, so a test that writes to them fails."""
     (x, y), _ = datasets.load_digits(limit=300)
     x.setflags(write=False)
     return x, y
@@ -27,7 +27,7 @@ def x(digits):
 
 @pytest.fixture
 def make_vae():
-    """A small compiled VAE of 8 x 8 images; the same arguments give the same weights."""
+    """Makes a small compiled VAE for 8 x 8 images; the same arguments give the same weights."""
 
     def make(optimizer="adam", compile_arguments=None, network=None, **arguments):
         keras.utils.set_random_seed(0)
@@ -43,7 +43,7 @@ def make_vae():
 
 @pytest.fixture(scope="session")
 def strategy():
-    """One object for the whole process: a second one fails (KERAS3 D10)."""
+    """One strategy for the whole process, because a second one fails (KERAS3 D10)."""
     devices = [device.name for device in tf.config.list_logical_devices("CPU")]
     return tf.distribute.MirroredStrategy(devices)
 

@@ -1,7 +1,7 @@
-"""Kinds of model that the lecture needs and later issues build, each as small as it can be.
+"""Small versions of models that the lecture needs and the library does not have yet.
 
-They go through the battery (`tests/test_models.py`): what a kind needs and cannot say in some forty
-lines is missing from the contract of `BaseModel`.
+They run through `tests/test_models.py`. If one needs more than about forty lines, the interface of
+`BaseModel` lacks something.
 """
 
 import keras
@@ -70,10 +70,10 @@ class Adversarial(BaseModel):
         return (self.encoder(x, training=training),)
 
     def players(self):
-        judge = self.discriminator.trainable_variables
-        own = {id(variable) for variable in judge}
+        weights = self.discriminator.trainable_variables
+        own = {id(variable) for variable in weights}
         rest = [variable for variable in self.trainable_variables if id(variable) not in own]
-        return {"loss": rest, "discriminator_loss": judge}
+        return {"loss": rest, "discriminator_loss": weights}
 
     def objective(self, x, y=None, training=False):
         (z,) = self.codes(x, None, training)
@@ -111,7 +111,7 @@ class Ladder(VAE):
         q2 = Normal(*self.up(z1, training=training))
         z2 = self.sampling_top((q2.mean, q2.log_var), training=training)
         p1 = Normal(*self.down(z2, training=training))
-        ratio = p1.log_prob(z1) - q1.log_prob(z1)  # no closed form: z2, which p1 reads, is from z1
+        ratio = p1.log_prob(z1) - q1.log_prob(z1)  # no closed form: p1 depends on z1
         divergence = ops.concatenate([-ratio[:, None], kl_divergence(q2, p2)], axis=-1)
         return Draw(z1, divergence, ratio + p2.log_prob(z2) - q2.log_prob(z2), above=(z2,))
 
@@ -124,13 +124,13 @@ class Ladder(VAE):
 
 
 def each_class(function, y, classes):
-    """function(labels, all of one class) for each class: (batch, classes, ...)."""
+    """function(labels) for each class, with labels all of this class: (batch, classes, ...)."""
     return ops.stack([function(ops.full(ops.shape(y), c, "int32")) for c in range(classes)], axis=1)
 
 
 @registered
 class SemiSupervised(ConditionalVAE):
-    """M2 (Kingma 2014): a label is given, or -1 and summed over."""
+    """M2 (Kingma 2014): the loss sums over the classes where a label is -1, unknown."""
 
     loss_names = (*VAE.loss_names, "classification_loss")
     parts = ("input", "classifier", *VAE.parts[1:])
@@ -151,15 +151,15 @@ class SemiSupervised(ConditionalVAE):
         x, _, y = self.signature.roles(x, y)
         log_q, bound = self.classify(x, training), super().objective
 
-        def two(c):
+        def both_terms(c):
             terms = bound(x, c, training)
             return ops.stack([terms["reconstruction_loss"], terms["kl_loss"]], axis=1)
 
         known, given = ops.cast(y >= 0, "float32")[:, None], ops.one_hot(y, log_q.shape[1])
         weight = known * given + (1 - known) * ops.exp(log_q)  # q(y|x), (batch, classes)
-        terms = ops.sum(weight[..., None] * each_class(two, y, log_q.shape[1]), axis=1)
-        of_label = np.log(log_q.shape[1]) + ops.sum((1 - known) * ops.exp(log_q) * log_q, axis=1)
-        rec, kl, wrong = terms[:, 0], terms[:, 1] + of_label, -ops.sum(given * log_q, axis=1)
+        terms = ops.sum(weight[..., None] * each_class(both_terms, y, log_q.shape[1]), axis=1)
+        label_kl = np.log(log_q.shape[1]) + ops.sum((1 - known) * ops.exp(log_q) * log_q, axis=1)
+        rec, kl, wrong = terms[:, 0], terms[:, 1] + label_kl, -ops.sum(given * log_q, axis=1)
         terms = rec + self.beta * kl + wrong, rec, kl, -rec - kl, wrong
         return dict(zip(self.loss_names, terms, strict=True))
 
@@ -176,7 +176,7 @@ class SemiSupervised(ConditionalVAE):
 
 @registered
 class Categorical(Likelihood):
-    """Tokens (t,), logits (t, classes)."""
+    """Tokens of shape (t,) from logits of shape (t, classes)."""
 
     integers = True
 
@@ -195,7 +195,7 @@ class Categorical(Likelihood):
 
 
 class Tokens(Distribution):
-    """p(x|z) = prod_t p(x_t | x_<t, z): `logits` of the tokens before, shifted by one."""
+    """p(x|z) = prod_t p(x_t | x_<t, z); `logits` is a function of the tokens, shifted by one."""
 
     def __init__(self, logits, length, rows):
         self.logits, self.length, self.rows = logits, length, rows
@@ -226,7 +226,7 @@ class Tokens(Distribution):
 
 @registered
 class TeacherForcing(VAE):
-    """The decoder reads z and the tokens before each (Bowman 2016)."""
+    """The decoder reads z and the previous tokens (Bowman 2016)."""
 
     signature = Signature(decoder_reads_x=True)
 
@@ -263,7 +263,7 @@ class Vamp(VAE):
 
 @registered
 class Missing(VAE):
-    """NaN in x: the encoder sees 0, the bound counts what is known alone (Nazabal 2020)."""
+    """Missing values, NaN: the encoder reads 0, and the bound leaves them out (Nazabal 2020)."""
 
     signature = Signature(accepts_missing=True)
 
@@ -273,7 +273,7 @@ class Missing(VAE):
 
 @registered
 class VQ(Autoencoder):
-    """Codes are the nearest of a few vectors (van den Oord 2017); `encode` gives their numbers."""
+    """A code is the nearest vector of a codebook (van den Oord 2017); `encode` gives its index."""
 
     loss_names = (*Autoencoder.loss_names, "codebook_loss")
 
@@ -308,7 +308,7 @@ class VQ(Autoencoder):
 
 
 class PlanarFlow(Distribution):
-    """z = z0 + u tanh(w z0 + b), z0 normal (Rezende 2015, eq. 10): densities of draws alone."""
+    """z = z0 + u tanh(w z0 + b), z0 normal (Rezende 2015, eq. 10); only draws have a density."""
 
     def __init__(self, base, u, w, b):
         self.base, self.u, self.w, self.b = base, u, w, b
@@ -322,7 +322,7 @@ class PlanarFlow(Distribution):
 
 @registered
 class FlowPosterior(VAE):
-    """The encoder gives a flow: five outputs, of which u, w and b turn a normal into q(z|x)."""
+    """The encoder gives a normal, and u, w and b of the flow that transforms it: five outputs."""
 
     signature = Signature(encoder_outputs=None)
 
@@ -332,14 +332,14 @@ class FlowPosterior(VAE):
         return PlanarFlow(Normal(mean, log_var), u, w, b)
 
 
-# How to make one of each --------------------------------------------------------------------
+# One model of each kind ----------------------------------------------------------------------
 
 
 def dense(latent_dim=2, **arguments):
     return networks.dense((8, 8, 1), latent_dim, hidden=(16,), **arguments)
 
 
-def of_image(outputs, name):
+def image_network(outputs, name):
     x = keras.Input((8, 8, 1))
     h = keras.layers.Dense(16, activation="tanh")(keras.layers.Flatten()(x))
     return keras.Model(x, [keras.layers.Dense(n)(h) for n in outputs], name=name)
@@ -367,7 +367,7 @@ def token_networks(teacher=False):
 
 
 def tokens(rows=300):
-    """Runs of rising numbers."""
+    """Sequences of consecutive numbers."""
     start = np.random.default_rng(0).integers(1, WORDS - LENGTH, (rows, 1))
     return (start + np.arange(LENGTH)).astype("int32")
 
@@ -389,22 +389,22 @@ def ladder():
 
 
 def semi_supervised():
-    classifier = of_image([CLASSES], "classifier")
+    classifier = image_network([CLASSES], "classifier")
     return SemiSupervised(*dense(condition=CLASSES), classifier, seed=1)
 
 
 def adversarial():
-    judge = keras.Sequential(
+    discriminator = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)]
     )
-    return Adversarial(*dense(variational=False), judge, seed=1)
+    return Adversarial(*dense(variational=False), discriminator, seed=1)
 
 
 def flow():
-    return FlowPosterior(of_image([2, 2, 2, 2, 1], "encoder"), dense()[1], seed=1)
+    return FlowPosterior(image_network([2, 2, 2, 2, 1], "encoder"), dense()[1], seed=1)
 
 
-KINDS = {  # name -> (how to make one, (x, y) of the digits to the data of `fit`)
+KINDS = {  # name -> (makes the model, turns digits x, y into the data of `fit`)
     "IWAE": (lambda: IWAE(*dense(), seed=1), lambda x, y: (x,)),
     "adversarial": (adversarial, lambda x, y: (x,)),
     "ladder": (ladder, lambda x, y: (x,)),

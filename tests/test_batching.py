@@ -1,4 +1,4 @@
-"""Order is a function of seed and epoch.
+"""The order of batches is a function of the seed and the epoch.
 
 for x in batches(arrays, batch_size=32, seed=1): ...
 """
@@ -18,7 +18,7 @@ def rows(dataset):
     return np.concatenate([batch.numpy() for batch in dataset])
 
 
-def test_each_iteration_is_a_permutation_and_none_is_like_another():
+def test_each_iteration_is_a_different_permutation():
     dataset = batches(np.arange(100), batch_size=32, seed=1)
     orders = [rows(dataset) for _ in range(5)]
     for order in orders:
@@ -36,7 +36,7 @@ def test_a_seed_fixes_the_orders_also_under_a_global_seed_keras3_4_5():
     assert not np.array_equal(rows(batches(np.arange(100), seed=2)), orders[0])
 
 
-def test_a_seeds_orders_are_its_own_whatever_the_global_seed():
+def test_the_orders_do_not_depend_on_the_global_seed():
     orders = []
     for global_seed in (0, 1):
         keras.utils.set_random_seed(global_seed)
@@ -45,7 +45,7 @@ def test_a_seeds_orders_are_its_own_whatever_the_global_seed():
     np.testing.assert_array_equal(*orders)
 
 
-def test_the_first_order_is_that_of_epoch_0_also_after_the_dataset_is_forgotten():
+def test_the_first_order_is_that_of_epoch_0_also_after_the_dataset_is_deleted():
     epoch_0 = rows(batches(np.arange(100), batch_size=8, seed=SeedGenerator(1)))
     iterator = iter(batches(np.arange(100), batch_size=8, seed=1).map(lambda x: x + 0))
     gc.collect()
@@ -56,7 +56,7 @@ def test_a_generators_state_is_the_seed_and_the_epoch():
     generator = SeedGenerator(4)
     dataset = batches(np.arange(50), seed=generator)
     first = rows(dataset)
-    np.testing.assert_array_equal(rows(dataset), first)  # it is read, not moved
+    np.testing.assert_array_equal(rows(dataset), first)  # the state is read and not changed
     generator.state.assign([4, 1])
     second = rows(dataset)
     assert not np.array_equal(first, second)
@@ -83,13 +83,13 @@ def test_unshuffled_batches_keep_the_order_and_the_size_is_known():
     ("arrays", "batch_size"), [((np.zeros(3), np.zeros(4)), 2), (np.zeros(0), 2), (np.zeros(3), 0)]
 )
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_arrays_that_make_no_batches_get_a_sentence(arrays, batch_size, shuffle):
+def test_invalid_arrays_and_batch_sizes_are_refused(arrays, batch_size, shuffle):
     with pytest.raises(ValueError, match="arrays of one length"):
         batches(arrays, batch_size, shuffle=shuffle)
 
 
 def test_fresh_noise_in_every_epoch_needs_a_generator_with_a_state():
-    """As in the docstring of `batches`; tf.random.normal repeats itself, for the reason of 4.5."""
+    """As in the docstring of `batches`; tf.random.normal repeats its values (KERAS3 4.5)."""
     keras.utils.set_random_seed(0)
     generator = tf.random.Generator.from_seed(1)
     clean = batches(np.zeros((10, 2), "float32"), seed=1)
@@ -102,8 +102,8 @@ def test_fresh_noise_in_every_epoch_needs_a_generator_with_a_state():
     assert np.allclose(*two_epochs(tf.random.normal))
 
 
-def test_dynamic_binarization_draws_each_value_with_its_probability_anew_in_every_epoch():
-    keras.utils.set_random_seed(0)  # which would freeze the noise of tf.random.uniform (4.5)
+def test_dynamic_binarization_draws_new_values_in_every_epoch():
+    keras.utils.set_random_seed(0)  # with it, tf.random.uniform would repeat its values (4.5)
     grey = np.broadcast_to(np.float32([0, 0.2, 0.7, 1]), (5000, 4))
 
     def epochs(seed):

@@ -1,4 +1,4 @@
-"""The vocabulary of what is refused: each check gives what it was given, or one sentence."""
+"""Each check returns its argument or raises an error of one sentence."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_integers_are_kept_and_floats_become_float32():
 
 
 @pytest.mark.parametrize(
-    ("bad", "sentence"),
+    ("bad", "message"),
     [
         (np.zeros((0, 8)), "is empty"),
         (["a", "b"], "expected an array of numbers"),
@@ -30,34 +30,34 @@ def test_integers_are_kept_and_floats_become_float32():
         (np.ma.masked_greater([1.0, 1e20], 1e10), "masked array that hides values"),
     ],
 )
-def test_an_invalid_array_is_refused_with_a_sentence(bad, sentence):
+def test_an_invalid_array_is_refused(bad, message):
     assert checks.is_array(bad)
-    with pytest.raises((ValueError, TypeError), match=sentence):
+    with pytest.raises((ValueError, TypeError), match=message):
         checks.array(bad)
 
 
-def test_a_masked_array_that_hides_nothing_is_an_array():
+def test_a_masked_array_without_masked_values_is_accepted():
     assert checks.array(np.ma.masked_greater([1.0, 2.0], 1e10)).tolist() == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("good", [1, np.int64(7), np.uint8(3)])
-def test_a_count_becomes_pythons_int(good):
+def test_a_count_becomes_a_python_int(good):
     assert type(checks.count(good, "n")) is int
 
 
 @pytest.mark.parametrize("bad", [0, -1, 2.0, "3", True, np.bool_(True), None, [3]])
-def test_an_invalid_count_is_refused_with_a_sentence(bad):
+def test_an_invalid_count_is_refused(bad):
     with pytest.raises(ValueError, match=r"n is .* expected an int"):
         checks.count(bad, "n")
 
 
 @pytest.mark.parametrize(("value", "above"), [(0, False), (0.5, True), (np.float32(2), False)])
-def test_a_number_becomes_pythons_float(value, above):
+def test_a_number_becomes_a_python_float(value, above):
     assert type(checks.number(value, "rate", above=above)) is float
 
 
 @pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf"), None, "a", True, [1.0, 2.0], 3])
-def test_a_number_out_of_range_is_refused_with_a_sentence(bad):
+def test_a_number_out_of_range_is_refused(bad):
     with pytest.raises(
         ValueError, match=r"rate is .*expected a number of at least 0 and at most 2"
     ):
@@ -66,8 +66,8 @@ def test_a_number_out_of_range_is_refused_with_a_sentence(bad):
         checks.number(0, "rate", above=True)
 
 
-def test_settings_that_are_constants_of_a_graph_are_assigned_once():
-    """The model would go on with the old value, without a word."""
+def test_settings_that_are_constants_of_a_graph_cannot_be_changed():
+    """Otherwise a compiled model would silently use the old value."""
     for layer, name, value in (
         (likelihoods.Gaussian(variance=0.1), "variance", 0.2),
         (likelihoods.Gaussian(), "variance", 0.2),
@@ -75,7 +75,7 @@ def test_settings_that_are_constants_of_a_graph_are_assigned_once():
     ):
         with pytest.raises(AttributeError, match=f"{name} of a .* is fixed when it is made"):
             setattr(layer, name, value)
-        setattr(layer, name, getattr(layer, name))  # nothing changes
+        setattr(layer, name, getattr(layer, name))  # the same value is accepted
 
 
 def test_a_setting_may_be_an_array():

@@ -1,4 +1,4 @@
-"""Laws of the distributions; the oracle is SciPy.
+"""Laws of the distributions, compared with SciPy.
 
 q = Normal(mean, log_var)
 q.log_prob(z), q.sample(seed), kl_divergence(q, p)
@@ -40,7 +40,7 @@ def test_normal_log_prob_equals_scipy(normal_values):
     x, mean, log_var = normal_values
     expected = scipy.stats.norm.logpdf(x, mean, np.exp(log_var / 2)).sum(axis=(1, 2))
     np.testing.assert_allclose(Normal(mean, log_var).log_prob(x), expected, rtol=1e-5)
-    wrong = scipy.stats.norm.logpdf(x, mean, np.exp(log_var)).sum(axis=(1, 2))  # as if a std
+    wrong = scipy.stats.norm.logpdf(x, mean, np.exp(log_var)).sum(axis=(1, 2))  # std = exp(log_var)
     assert not np.allclose(Normal(mean, log_var).log_prob(x), wrong, rtol=1e-2)
 
 
@@ -73,7 +73,7 @@ def test_bernoulli_log_prob_equals_scipy(rng, scale):
 
 
 def test_bernoulli_gradient_is_x_minus_p_also_at_logits_of_zero_keras3_14_1(rng):
-    """The textbook form relu(l) - l x + log1p(e^-|l|) gives the wrong one at 0, and fails here."""
+    """The textbook form relu(l) - l x + log1p(e^-|l|) has a wrong gradient at 0 and fails here."""
     logits = np.array([[0.0, 0.0, 0.0, 2.0, -50.0, 50.0]])
     x = np.array([[0.0, 0.2, 1.0, 0.5, 1.0, 0.0]])
     expected = x - scipy.special.expit(logits)
@@ -152,7 +152,7 @@ def test_kl_is_zero_if_and_only_if_equal():
     assert np.all(np.array(kl_divergence(q, Normal([[0.5, -1.0]], [[0.31, -2.01]]))) > 0)
 
 
-def test_kl_without_closed_form_is_estimated_at_one_sample(rng):
+def test_kl_without_closed_form_is_estimated_from_one_sample(rng):
     class Other(Distribution):
         def __init__(self, normal):
             self.normal, self.mean = normal, normal.mean
@@ -195,7 +195,7 @@ def test_half_precision_parameters_are_computed_in_float32_keras3_9_1(dtype):
 
 @pytest.fixture
 def mixture_values(rng):
-    """Of three components in the plane, for five rows: logits, means, log-variances."""
+    """Logits, means and log-variances of three components in the plane, for five rows."""
     return rng.normal(size=(5, 3)), rng.normal(size=(5, 3, 2)), rng.normal(size=(5, 3, 2))
 
 
@@ -224,8 +224,8 @@ def test_a_mixture_of_equal_normals_is_that_normal(rng):
     np.testing.assert_allclose(p.log_prob(z), Normal(mean, log_var).log_prob(z), rtol=1e-5)
 
 
-def test_draws_of_a_mixture_are_distributed_as_its_density(mixture_values):
-    """E_p[q(z) / p(z)] = 1 for a narrower q, and the mean is the mean."""
+def test_draws_of_a_mixture_follow_its_density(mixture_values):
+    """E_p[q(z) / p(z)] = 1 for a narrower q, and the mean of the draws is the mean of p."""
     first = [value[:1] for value in mixture_values]
     p = NormalMixture(*first)
     draws = np.array(p.sample(seed=1, shape=(40_000, 2)))

@@ -1,4 +1,4 @@
-"""What the code cites by number has a row in `docs`, and every test named there exists."""
+"""Every number that the code cites has a row in `docs`, and every test named there exists."""
 
 import ast
 import collections
@@ -15,7 +15,7 @@ FOLDERS = ("keras_vae", "tests", "tutorials", "benchmarks")
 OTHERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "pyproject.toml")
 
 NUMBER = r"(?:[1-9]\d?\.\d{1,2}|[TDE]\d{1,2})"
-ANY_NUMBER = r"(?:[1-9]\d?\.\d{1,2}|[TDE]\d{1,2}|[1-9]\d?)"  # a whole section too
+ANY_NUMBER = r"(?:[1-9]\d?\.\d{1,2}|[TDE]\d{1,2}|[1-9]\d?)"  # also a whole section
 ROW = r"[FAMCT]\d{1,2}"
 BETWEEN = r"(?:,?\s+(?:and|or|to)\s+|[,;]\s+)"
 
@@ -24,7 +24,7 @@ def several(item):
     return rf"{item}(?:{BETWEEN}{item})*"
 
 
-TRAP_FORMS = (  # KERAS3 4.2; KERAS3 T8, T15; KERAS3 15; and in prose alone: (9.2), (D3)
+TRAP_FORMS = (  # KERAS3 4.2; KERAS3 T8, T15; KERAS3 15; and only in comments: (9.2), (D3)
     rf"KERAS3\s+({several(ANY_NUMBER)}\b)",
     rf"(?:^|\s)\(({several(NUMBER)})\)",
 )
@@ -36,7 +36,7 @@ ROW_FORMS = (  # row F4; lecture rows F1 to F3; (F3); "F1: a mean over the pixel
 
 
 def prose(source):
-    """Docstrings and comments of Python code; comments on neighbouring lines are one text."""
+    """Docstrings and comments of Python code; comments on consecutive lines are one text."""
     texts, last_line = [], -1
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         line = token.start[0]
@@ -53,14 +53,14 @@ def prose(source):
 
 
 def numbers_of_test(name):
-    """The traps in the name of a test: `..._keras3_t8_t15` gives T8 and T15."""
+    """The traps that a test's name cites: `..._keras3_t8_t15` gives T8 and T15."""
     suffix = re.search(r"_keras3((?:_[tde]?\d+)+)$", name)
     found = re.findall(r"[tde]\d+|\d+_\d+", suffix[1]) if suffix else []
     return [number.replace("_", ".").upper() for number in found]
 
 
 def cited_in(texts, forms):
-    """Numbers that texts cite in one of the forms; a range gives all that it spans."""
+    """Numbers that texts cite in one of the forms; a range gives all its numbers."""
     for text in texts:
         for form in forms:
             for match in re.finditer(form, text):
@@ -92,7 +92,7 @@ def citations(forms, names=False):
 
 
 def rows_of(path, number):
-    """{number: the rest of the row} of every table in a page."""
+    """{number: rest of the row} for every table in a page."""
     rows = re.findall(rf"^\| ({number}) \|(.*)\|$", path.read_text(), re.MULTILINE)
     assert len({first for first, _ in rows}) == len(rows), f"{path.name} has a row twice"
     return dict(rows)
@@ -128,7 +128,7 @@ def test_every_trap_that_is_cited_has_a_row(traps):
     assert not missing, f"docs/keras_traps.md has no row for {missing}"
 
 
-def test_every_row_of_the_lecture_that_is_cited_is_there():
+def test_every_row_of_the_lecture_that_is_cited_exists():
     found = citations(ROW_FORMS)
     assert len(found) > 12
     assert sum(map(len, found.values())) > 20
@@ -154,7 +154,7 @@ def test_every_test_that_a_row_names_exists(traps):
     assert named > 30
 
 
-def test_the_row_of_a_trap_that_has_a_test_names_one(traps):
+def test_the_row_of_a_tested_trap_names_a_test(traps):
     checked = 0
     for path in (ROOT / "tests").rglob("test_*.py"):
         for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE):
@@ -177,7 +177,7 @@ def test_every_file_that_the_pages_name_exists():
 
 
 def test_the_map_of_the_readme_names_every_file_of_the_library():
-    """A folder may stand for its files; names without a folder belong to the line's folder."""
+    """An entry for a folder covers its files."""
     readme = (ROOT / "README.md").read_text()
     entries = re.search(r"```\nkeras_vae/\n(.*?)\ntutorials/", readme, re.DOTALL)[1]
     names = re.findall(r"^    (\S+)", entries, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Likelihoods say which shape they need, which data they explain, and give a distribution."""
+"""Likelihoods define the shape of the decoder's output, check the data and give a distribution."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ def test_the_distribution_has_the_shape_of_the_data(likelihood, shape):
     assert tuple(p_x.log_prob(np.zeros((5, 8, 6, 3))).shape) == (5,)
 
 
-def test_two_parameters_stand_as_blocks_on_the_last_axis():
+def test_means_and_log_variances_are_blocks_of_the_last_axis():
     outputs = np.array([[1.0, 2.0, 3.0, -1.0, -2.0, -3.0]], "float32")
     p_x = Gaussian(variance="decoder").distribution(outputs)
     np.testing.assert_array_equal(p_x.mean, [[1, 2, 3]])
@@ -32,7 +32,7 @@ def test_two_parameters_stand_as_blocks_on_the_last_axis():
 
 
 def test_a_learned_variance_is_one_weight_with_the_right_gradient():
-    """-log p is least where the variance is the mean squared error (Rybkin 2021)."""
+    """-log p is smallest if the variance is the mean squared error (Rybkin 2021)."""
     likelihood = Gaussian()
     assert [tuple(w.shape) for w in likelihood.trainable_weights] == [()]
     x = np.random.default_rng(0).normal(scale=3.0, size=(1000, 4)).astype("float32")
@@ -50,7 +50,7 @@ def test_a_fixed_variance_weighs_the_squared_error():
     np.testing.assert_allclose(at_mean - at_x, [np.sum((x - mean) ** 2) / 0.2], rtol=1e-4)
 
 
-def test_get_makes_a_fresh_layer_from_a_name_and_keeps_an_object():
+def test_get_makes_a_new_layer_from_a_name_and_returns_a_layer_unchanged():
     assert isinstance(likelihoods.get("bernoulli"), Bernoulli)
     assert likelihoods.get("gaussian") is not likelihoods.get("gaussian")
     own = Gaussian(variance=0.5)
@@ -58,32 +58,32 @@ def test_get_makes_a_fresh_layer_from_a_name_and_keeps_an_object():
 
 
 @pytest.mark.parametrize("bad", ["poisson", None, 3, distributions.Bernoulli])
-def test_an_unknown_likelihood_gets_a_sentence(bad):
+def test_an_unknown_likelihood_is_refused(bad):
     with pytest.raises(ValueError, match=r"expected one of \['bernoulli', 'gaussian'\]"):
         likelihoods.get(bad)
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf"), "fixed", True, None])
-def test_a_variance_that_is_none_gets_a_sentence(bad):
+def test_an_invalid_variance_is_refused(bad):
     with pytest.raises(ValueError, match="expected 'learned', 'decoder' or a number above 0"):
         Gaussian(variance=bad)
 
 
 @pytest.mark.parametrize(
-    ("values", "sentence"),
+    ("values", "message"),
     [
         ([0, 255.0], "values up to 255.0; .* Divide by 255"),
         ([-1.0, 1.0], "values down to -1.0; .* Rescale"),
         ([0, 1.5, np.nan], "values up to 1.5"),
     ],
 )
-def test_bernoulli_refuses_values_outside_0_and_1(values, sentence):
-    with pytest.raises(ValueError, match=sentence):
+def test_bernoulli_refuses_values_outside_0_and_1(values, message):
+    with pytest.raises(ValueError, match=message):
         Bernoulli().check(np.array(values))
     Bernoulli().check(np.array([0.0, 1.0, 0.3]))
 
 
 @pytest.mark.parametrize("variance", ["learned", "decoder", 0.25])
-def test_a_likelihood_is_made_again_from_its_config(variance):
+def test_a_likelihood_is_restored_from_its_config(variance):
     config = keras.saving.serialize_keras_object(Gaussian(variance=variance))
     assert keras.saving.deserialize_keras_object(config).variance == variance

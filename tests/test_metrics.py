@@ -1,4 +1,4 @@
-"""Numbers from arrays."""
+"""Metrics of arrays."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ def images():
     return rng.random((6, 4, 4, 1)), rng.random((6, 4, 4, 1))
 
 
-def test_errors_equal_scikit_learns(images):
+def test_errors_equal_those_of_scikit_learn(images):
     x, x_hat = (image.reshape(6, -1) for image in images)
     assert metrics.rmse(*images) == pytest.approx(np.sqrt(mean_squared_error(x, x_hat)))
     assert metrics.mae(*images) == pytest.approx(mean_absolute_error(x, x_hat))
     assert metrics.rmse(x, x) == metrics.mae(x, x) == 0
 
 
-def test_psnr_is_the_mean_over_images_of_each_images():
+def test_psnr_is_the_mean_of_the_psnr_of_each_image():
     clean = np.zeros((2, 10))
     noisy = np.stack([np.full(10, 0.1), np.full(10, 0.01)])
     assert metrics.psnr(clean, noisy) == pytest.approx((20 + 40) / 2)
@@ -28,12 +28,12 @@ def test_psnr_is_the_mean_over_images_of_each_images():
     assert metrics.psnr(clean, clean) == np.inf
 
 
-def test_active_units_counts_means_that_move():
+def test_active_units_counts_means_that_vary():
     means = np.random.default_rng(0).normal(size=(10_000, 4)) * [1.0, 0.2, 0.05, 0.0]
     assert metrics.active_units(means) == 2
     assert metrics.active_units(means, threshold=0.5) == 1
 
 
-def test_arrays_of_different_shape_get_a_sentence():
+def test_arrays_of_different_shape_are_refused():
     with pytest.raises(ValueError, match="must be equal"):
         metrics.rmse(np.zeros((3, 1)), np.zeros((1, 3)))

@@ -1,4 +1,4 @@
-"""Networks of any size mirror each other; each network of the lecture is one call (row F5)."""
+"""Networks of any size mirror each other; one call builds each network of the lecture (row F5)."""
 
 import keras
 import numpy as np
@@ -66,7 +66,7 @@ def test_each_network_of_the_lecture_is_one_call(name):
 
 
 @pytest.mark.parametrize("build", [networks.dense, networks.conv])
-def test_the_likelihood_says_what_the_decoder_gives(build):
+def test_the_likelihood_sets_the_output_shape_of_the_decoder(build):
     _, decoder = build((8, 8, 3), 2, likelihood=Gaussian(variance="decoder"))
     assert decoder.output_shape == (None, 8, 8, 6)
 
@@ -78,7 +78,7 @@ def test_an_autoencoders_encoder_has_one_output(build):
 
 
 @pytest.mark.parametrize("build", [networks.dense, networks.conv])
-def test_the_latent_layers_bear_the_names_that_every_keras_vae_uses(build):
+def test_the_latent_layers_have_the_usual_names(build):
     encoder, _ = build((8, 8, 1), 2)
     assert [layer.name for layer in encoder.layers[-2:]] == ["z_mean", "z_log_var"]
 
@@ -90,7 +90,7 @@ def test_log_variances_stay_finite_on_wild_inputs():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         ({"latent_dim": 0}, "latent_dim is 0"),
         ({"latent_dim": 2.5}, "latent_dim is 2.5"),
@@ -103,18 +103,18 @@ def test_log_variances_stay_finite_on_wild_inputs():
         ({"likelihood": "poisson"}, "likelihood is 'poisson'"),
     ],
 )
-def test_a_bad_argument_gets_a_sentence(arguments, sentence):
-    with pytest.raises(ValueError, match=sentence):
+def test_a_bad_argument_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
         networks.dense(**{"input_shape": (8, 8, 1), "latent_dim": 2, **arguments})
 
 
-def test_sizes_may_be_numpys_and_a_single_one_needs_no_tuple():
+def test_sizes_may_be_numpy_ints_and_a_single_size_needs_no_tuple():
     encoder, _ = networks.dense(64, np.int64(2), hidden=16)
     assert [layer.name for layer in encoder.layers].count("hidden_1") == 1
     networks.conv((8, 8, 1), 2, filters=4)
 
 
-def test_conv_refuses_vectors_and_kernels_that_cannot_double():
+def test_conv_refuses_vectors_and_kernels_that_are_too_small():
     with pytest.raises(ValueError, match=r"For vectors use networks\.dense"):
         networks.conv(64, 2)
     with pytest.raises(ValueError, match="kernel_size is 1"):
@@ -161,7 +161,7 @@ def test_both_networks_read_a_condition_as_their_second_input(build, kind):
     assert decoder.output_shape == (None, 13, 9, 1)
 
 
-def test_an_embedding_has_the_size_asked_for():
+def test_an_embedding_has_the_requested_size():
     for build in (networks.dense, networks.conv):
         for network in build((8, 8, 1), 2, condition=10, embedding=3):
             assert network.get_layer("embedding").embeddings.shape == (10, 3)
@@ -169,7 +169,7 @@ def test_an_embedding_has_the_size_asked_for():
 
 @pytest.mark.parametrize("build", [networks.dense, networks.conv])
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         *(({"condition": bad}, "condition is ") for bad in (0, -1, True, 2.5, (), (0,), (8, 8, 0))),
         ({"embedding": 3}, "embedding is 3, with condition None"),
@@ -177,8 +177,8 @@ def test_an_embedding_has_the_size_asked_for():
         ({"condition": 5, "embedding": 0}, "embedding is 0; expected an int of at least 1"),
     ],
 )
-def test_a_bad_condition_is_refused(build, arguments, sentence):
-    with pytest.raises(ValueError, match=sentence):
+def test_a_bad_condition_is_refused(build, arguments, message):
+    with pytest.raises(ValueError, match=message):
         build((8, 8, 1), 2, **arguments)
 
 
@@ -200,8 +200,8 @@ def test_conv_is_channels_last_whatever_keras_is_set_to_keras3_e28():
         keras.config.set_image_data_format(before)
 
 
-def test_an_activation_that_has_weights_is_another_in_each_layer_and_trains(x):
-    """One layer object in many places would share its weights, or none would know them."""
+def test_an_activation_with_weights_is_copied_for_each_layer_and_trains(x):
+    """One layer object in many places would share its weights, or they would not be tracked."""
     for build, arguments in (
         (networks.dense, {"hidden": (8, 6)}),
         (networks.conv, {"filters": (4, 3)}),

@@ -1,4 +1,4 @@
-"""Adam with one kernel gives Keras's numbers; an optimizer for each player of a model.
+"""Adam with a fused kernel agrees with Keras's; PerTerm has an optimizer for each player.
 
 vae.compile(optimizers.Adam(1e-3))
 model.compile(optimizers.PerTerm({"loss": "adam", "discriminator_loss": "sgd"}))
@@ -19,7 +19,7 @@ KERAS, OURS = keras.optimizers.Adam, optimizers.Adam
 
 
 def run(make, steps, sizes=((5, 3), (3,), (1,)), **arguments):
-    """Weights after some steps along gradients that a generator gives."""
+    """(optimizer, variables) after some steps with random gradients."""
     rng = np.random.default_rng(0)
     variables = [keras.Variable(rng.normal(size=size), dtype="float32") for size in sizes]
     optimizer = make(1e-3, **arguments)
@@ -36,7 +36,7 @@ def run(make, steps, sizes=((5, 3), (3,), (1,)), **arguments):
     return optimizer, variables
 
 
-def test_a_thousand_steps_give_the_numbers_of_keras():
+def test_a_thousand_steps_agree_with_keras():
     (_, theirs), (_, ours) = (run(make, 1000) for make in (KERAS, OURS))
     for one, two in zip(ours, theirs, strict=True):
         assert np.abs(one.numpy() - two.numpy()).max() < 1e-6 * np.abs(two.numpy()).max()
@@ -57,13 +57,13 @@ def test_a_thousand_steps_give_the_numbers_of_keras():
     ],
     ids=str,
 )
-def test_every_option_gives_the_numbers_of_keras(arguments):
+def test_every_option_agrees_with_keras(arguments):
     (_, theirs), (_, ours) = (run(make, 20, **arguments) for make in (KERAS, OURS))
     for one, two in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one.numpy(), two.numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_the_kernel_is_used_where_it_serves_and_not_where_it_does_not(monkeypatch):
+def test_the_kernel_is_used_only_for_options_that_it_supports(monkeypatch):
     used, kernel = [], tf.raw_ops.ResourceApplyAdam
 
     def counted(**arguments):
@@ -77,7 +77,7 @@ def test_the_kernel_is_used_where_it_serves_and_not_where_it_does_not(monkeypatc
     assert len(used) == 3
 
 
-def test_sparse_gradients_are_updated_as_by_keras():
+def test_sparse_gradients_give_the_update_of_keras():
     found = []
     for make in (KERAS, OURS):
         variable = keras.Variable(np.ones((4, 2)), dtype="float32")
@@ -104,7 +104,7 @@ def test_states_load_into_keras_and_from_keras(make_vae, x, tmp_path):
         np.testing.assert_allclose(weights_of(vae), weights_of(kept[name]), atol=1e-5)
 
 
-def test_a_model_with_it_saves_loads_and_trains_on_exactly(make_vae, x, tmp_path):
+def test_a_model_with_adam_saves_loads_and_continues_exactly(make_vae, x, tmp_path):
     vae = make_vae(optimizer=OURS(1e-3))
     vae.fit(x, verbose=0)
     vae.save(tmp_path / "vae.keras")
@@ -117,7 +117,7 @@ def test_a_model_with_it_saves_loads_and_trains_on_exactly(make_vae, x, tmp_path
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_it_trains_as_keras_does_in_every_setting(make_vae, x, policy, jit_compile):
+def test_adam_trains_as_in_keras_in_every_setting(make_vae, x, policy, jit_compile):
     keras.config.set_dtype_policy(policy)
     try:
         losses = [
@@ -152,31 +152,36 @@ def adversarial(x=None, epochs=0, **compile_arguments):
     return model
 
 
-def two(loss=None, judge=None):
+def per_term(loss=None, discriminator=None):
     return optimizers.PerTerm(
-        {"loss": loss or KERAS(1e-3), "discriminator_loss": judge or keras.optimizers.SGD(1e-2)}
+        {
+            "loss": loss or KERAS(1e-3),
+            "discriminator_loss": discriminator or keras.optimizers.SGD(1e-2),
+        }
     )
 
 
 def test_each_player_has_its_own_optimizer(x):
-    """The same optimizer twice is one for all; a rate of 0 leaves that player as it is."""
+    """Two equal optimizers act as one for all; a rate of 0 does not change its player."""
     one = adversarial(x, 2, optimizer=KERAS(1e-3))
-    same = adversarial(x, 2, optimizer=two(KERAS(1e-3), KERAS(1e-3)))
+    same = adversarial(x, 2, optimizer=per_term(KERAS(1e-3), KERAS(1e-3)))
     np.testing.assert_allclose(weights_of(one), weights_of(same), atol=1e-6)
     start = adversarial(optimizer="adam")
-    frozen = adversarial(x, 2, optimizer=two(judge=keras.optimizers.SGD(0.0)))
+    frozen = adversarial(x, 2, optimizer=per_term(discriminator=keras.optimizers.SGD(0.0)))
     for name in ("discriminator", "encoder"):
         before, after = (getattr(model, name).get_weights() for model in (start, frozen))
         equal = all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
         assert equal == (name == "discriminator")
 
 
-def test_states_of_all_are_saved_and_training_goes_on_exactly(x, tmp_path):
-    model = adversarial(x, 2, optimizer=two(judge=keras.optimizers.SGD(1e-2, momentum=0.9)))
+def test_all_states_are_saved_and_training_continues_exactly(x, tmp_path):
+    model = adversarial(
+        x, 2, optimizer=per_term(discriminator=keras.optimizers.SGD(1e-2, momentum=0.9))
+    )
     model.save(tmp_path / "model.keras")
     model.save_weights(tmp_path / "model.weights.h5")
     again = keras.models.load_model(tmp_path / "model.keras")
-    into = adversarial(optimizer=two(judge=keras.optimizers.SGD(1e-2, momentum=0.9)))
+    into = adversarial(optimizer=per_term(discriminator=keras.optimizers.SGD(1e-2, momentum=0.9)))
     into.load_weights(tmp_path / "model.weights.h5")
     for other in (again, into):
         assert type(other.optimizer) is optimizers.PerTerm
@@ -188,20 +193,20 @@ def test_states_of_all_are_saved_and_training_goes_on_exactly(x, tmp_path):
     np.testing.assert_array_equal(weights_of(model), weights_of(into))
 
 
-def test_loss_scaling_wraps_it(x):
+def test_per_term_trains_with_loss_scaling(x):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = adversarial(optimizer=two())
+        model = adversarial(optimizer=per_term())
         history = model.fit(x, epochs=3, verbose=0).history["loss"]
     finally:
         keras.config.set_dtype_policy("float32")
     assert type(model.optimizer).__name__ == "LossScaleOptimizer"
-    full = adversarial(optimizer=two()).fit(x, epochs=3, verbose=0).history["loss"]
+    full = adversarial(optimizer=per_term()).fit(x, epochs=3, verbose=0).history["loss"]
     np.testing.assert_allclose(history, full, rtol=5e-3)
 
 
 def test_the_learning_rate_is_that_of_the_loss(x):
-    model = adversarial(optimizer=two())
+    model = adversarial(optimizer=per_term())
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.5)
     model.fit(x, verbose=0, callbacks=[schedule])
     inner = model.optimizer.by_term
@@ -209,18 +214,18 @@ def test_the_learning_rate_is_that_of_the_loss(x):
     assert float(inner["discriminator_loss"].learning_rate) == pytest.approx(1e-2)
 
 
-def test_names_that_are_no_players_are_refused(x, make_vae):
+def test_names_other_than_the_players_are_refused(x, make_vae):
     model = adversarial(optimizer=optimizers.PerTerm({"loss": "adam"}))
-    with pytest.raises(ValueError, match=r"optimizers of \['loss'\]; this model's players are"):
+    with pytest.raises(ValueError, match=r"optimizers for \['loss'\]; expected one for each"):
         model.fit(x, verbose=0)
     inputs = keras.Input((2,))
     other = keras.Model(inputs, keras.layers.Dense(1)(inputs))
     other.compile(optimizers.PerTerm({"loss": "adam"}), loss="mse")
-    with pytest.raises(ValueError, match="goes with a model of keras_vae"):
+    with pytest.raises(ValueError, match="works only with a model of keras_vae"):
         other.fit(np.zeros((4, 2)), np.zeros((4, 1)), verbose=0)
     make_vae(optimizer=optimizers.PerTerm({"loss": "adam"})).fit(x, verbose=0)
     for bad in ("adam", {}, None):
         with pytest.raises(TypeError, match=r"optimizers is .*; expected a dict such as"):
             optimizers.PerTerm(bad)
     with pytest.raises(ValueError, match="give it without loss scaling"):
-        two(judge=keras.optimizers.SGD(0.1, loss_scale_factor=8.0))
+        per_term(discriminator=keras.optimizers.SGD(0.1, loss_scale_factor=8.0))

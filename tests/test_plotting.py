@@ -1,4 +1,4 @@
-"""Figures show what they are given: pixels are compared, not only types."""
+"""Figures show their data: the tests compare pixels, not only types."""
 
 from types import SimpleNamespace
 
@@ -27,7 +27,7 @@ def shown(figure):
     return np.asarray(figure.axes[0].images[0].get_array())
 
 
-def test_image_grid_places_images_row_after_row(images):
+def test_image_grid_places_images_row_by_row(images):
     picture = shown(plotting.image_grid(images, columns=3))
     assert picture.shape == (3 * (4 + 1), 3 * (5 + 1))  # a gap of one pixel
     np.testing.assert_array_equal(picture[5:9, 6:11], images[4, ..., 0])
@@ -36,7 +36,7 @@ def test_image_grid_places_images_row_after_row(images):
     assert np.all(picture[:, 5::6] == 0)
 
 
-def test_names_stand_beside_the_middle_of_rows_and_columns(images):
+def test_names_are_centred_on_rows_and_columns(images):
     figure = plotting.image_grid(images, 3, row_names="abc", column_names=["x", "y", "z"])
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
@@ -54,7 +54,7 @@ def test_image_grid_takes_colour_and_images_without_channels(images):
     )
 
 
-def test_reconstructions_stand_below_their_originals(images):
+def test_reconstructions_are_below_their_originals(images):
     picture = shown(plotting.reconstructions(images, 1 - images, n=3))
     np.testing.assert_array_equal(picture[:4, :5], images[0, ..., 0])
     np.testing.assert_array_equal(picture[5:9, 12:17], 1 - images[2, ..., 0])
@@ -99,7 +99,7 @@ def test_latent_scatter_shows_every_point_in_every_panel():
         assert sum(len(points.get_offsets()) for points in axes.collections) == 50
 
 
-def test_panels_of_latents_stand_in_the_columns_asked_for():
+def test_panels_of_latents_fill_the_requested_columns():
     panels = {name: np.zeros((3, 2)) for name in "abcde"}
     figure = plotting.latent_scatter(panels, [0, 1, 2], columns=3)
     assert [axes.get_title() for axes in figure.axes] == list("abcde")
@@ -123,13 +123,13 @@ def test_history_labels_losses_in_nats_and_other_values_without_a_unit():
     assert [text.get_text() for text in legend.get_texts()] == ["training", "validation"]
 
 
-def test_manifold_of_a_model_says_to_pass_its_method():
+def test_manifold_refuses_a_model_and_asks_for_its_decode():
     model = SimpleNamespace(decode=lambda z: z)
     with pytest.raises(TypeError, match=r"is a SimpleNamespace; .* pass vae\.decode"):
         plotting.manifold(model)
 
 
-def test_an_array_that_is_not_an_image_is_refused_with_a_sentence():
+def test_an_array_that_is_not_an_image_is_refused():
     with pytest.raises(ValueError, match="images have shape"):
         plotting.image_grid(np.zeros((3, 64)))
     with pytest.raises(ValueError, match="values up to 255"):
@@ -189,7 +189,7 @@ def test_model_graph_reads_from_bottom_to_top():
     assert len(arrows) == 4  # input to encoder and to loss, encoder to loss, loss to backward
 
 
-def test_boxes_of_a_model_graph_lie_inside_of_their_part_or_apart():
+def test_boxes_of_a_model_graph_are_nested_or_apart():
     (axes,) = plotting.model_graph(CHAIN).axes
     boxes = [patch.get_path().get_extents() for patch in axes.patches]
     boxes = [box for box in boxes if box.width > 0.5]
@@ -202,7 +202,7 @@ def test_boxes_of_a_model_graph_lie_inside_of_their_part_or_apart():
             assert not over or inside or around
 
 
-def test_model_graph_of_nothing_says_so():
+def test_model_graph_refuses_an_empty_graph():
     with pytest.raises(ValueError, match=r"tidy_graph\(model\)"):
         plotting.model_graph(graph_of())
 

@@ -1,4 +1,4 @@
-"""Models that are trained already, each with a card.
+"""Pretrained models, each with a card.
 
 vae = keras_vae.load_pretrained("conditional_emnist")
 """
@@ -65,9 +65,9 @@ def test_a_metric_that_is_not_a_number_is_refused(make_vae, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_a_file_of_a_newer_keras_that_cannot_be_read_says_so(make_vae, tmp_path):
+def test_an_unreadable_file_of_a_newer_keras_asks_for_an_update(make_vae, tmp_path):
     pretrained.publish(make_vae(), "new", {}, tmp_path, **WORDS)
-    (tmp_path / "new.keras").write_bytes(b"in a format to come")
+    (tmp_path / "new.keras").write_bytes(b"in a future format")
     with pytest.raises(ValueError, match="Please ensure the file is"):
         keras_vae.load_pretrained("new", tmp_path)
     card = pretrained.card("new", tmp_path)
@@ -77,17 +77,19 @@ def test_a_file_of_a_newer_keras_that_cannot_be_read_says_so(make_vae, tmp_path)
         keras_vae.load_pretrained("new", tmp_path)
 
 
-def test_an_unknown_name_lists_what_there_is(tmp_path):
-    with pytest.raises(ValueError, match=r"no pretrained model 'what' in .*; pass folder="):
+def test_an_unknown_name_is_refused_with_a_list_of_the_models(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"no pretrained model 'what' in .*; pass the right folder"
+    ):
         keras_vae.load_pretrained("what", tmp_path)
     pretrained.publish(VAE(*networks.dense(4, 2)), "one", {}, tmp_path, **WORDS)
     pretrained.publish(VAE(*networks.dense(4, 2)), "two", {}, tmp_path, **WORDS)
     for call in (keras_vae.load_pretrained, pretrained.card):
-        with pytest.raises(ValueError, match=r"there are: one, two\."):
+        with pytest.raises(ValueError, match=r"expected one of: one, two\."):
             call("what", tmp_path)
 
 
-def test_every_card_says_what_the_model_is():
+def test_every_card_describes_its_model():
     assert len(NAMES) >= 4
     assert sorted(path.stem for path in pretrained.FOLDER.glob("*.json")) == NAMES
     for name in NAMES:
@@ -123,7 +125,7 @@ print(json.dumps(found))
 
 
 @pytest.mark.slow
-def test_each_gives_its_elbo_again_in_a_fresh_process():
+def test_each_model_reproduces_its_elbo_in_a_fresh_process():
     result = subprocess.run(
         [sys.executable, "-c", EVALUATE, *NAMES],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -136,5 +138,5 @@ def test_each_gives_its_elbo_again_in_a_fresh_process():
         pytest.skip("this Keras is older than the one that saved them")
     assert len([name for name in found if name.endswith("_digits")]) >= 2
     for name, elbo in found.items():
-        # The noise of a seed may change from version to version; the bound may not.
+        # The noise of a seed may change between versions; the bound may not.
         assert elbo == pytest.approx(pretrained.card(name)["results"]["elbo"], rel=0.01), name

@@ -14,7 +14,7 @@ from keras_vae import priors
 from keras_vae.distributions import Normal, NormalMixture
 
 
-def test_standard_normal_is_scipys():
+def test_standard_normal_equals_scipy():
     p = priors.get("standard_normal").distribution()
     z = np.random.default_rng(0).normal(size=(5, 3))
     expected = scipy.stats.norm.logpdf(z).sum(axis=1)
@@ -22,7 +22,7 @@ def test_standard_normal_is_scipys():
     assert p.sample(seed=1, shape=(7, 3)).shape == (7, 3)
 
 
-def test_get_makes_names_and_keeps_objects():
+def test_get_makes_a_layer_from_a_name_and_returns_a_layer_unchanged():
     own = priors.StandardNormal()
     assert priors.get(own) is own
     assert priors.get("standard_normal") is not priors.get("standard_normal")
@@ -34,7 +34,7 @@ def test_get_makes_names_and_keeps_objects():
 
 @pytest.fixture
 def two_clouds():
-    """400 points around two places for each of three classes, and their labels."""
+    """400 points around two centres for each of three classes, and their labels."""
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], 400)
     sides = np.where(rng.random(1200) < 0.3, -2, 1)
@@ -42,7 +42,7 @@ def two_clouds():
     return z, labels
 
 
-def test_a_single_normal_begins_as_the_standard_normal_and_has_its_kl_in_closed_form():
+def test_a_single_normal_starts_as_the_standard_normal():
     for condition, given in ((None, None), (4, [0, 3]), ((3,), np.ones((2, 3)))):
         p = priors.Mixture(2, condition=condition).distribution(given)
         assert isinstance(p, Normal)
@@ -50,7 +50,7 @@ def test_a_single_normal_begins_as_the_standard_normal_and_has_its_kl_in_closed_
         np.testing.assert_array_equal(p.log_var, np.zeros_like(p.mean))
 
 
-def test_the_means_of_several_begin_apart():
+def test_several_components_start_with_different_means():
     p = priors.Mixture(2, components=3).distribution()
     assert isinstance(p, NormalMixture)
     assert len(np.unique(p.components.mean[0], axis=0)) == 3
@@ -58,7 +58,7 @@ def test_the_means_of_several_begin_apart():
 
 
 @pytest.mark.parametrize("components", [1, 2, 5])
-def test_fitted_it_is_scikit_learns_mixture_of_each_class(two_clouds, components):
+def test_a_fitted_mixture_equals_that_of_scikit_learn_for_each_class(two_clouds, components):
     z, labels = two_clouds
     mixture = priors.Mixture(2, components, condition=3).fit(z, labels)
     for label in range(3):
@@ -72,7 +72,7 @@ def test_fitted_it_is_scikit_learns_mixture_of_each_class(two_clouds, components
         assert np.mean(other.log_prob(members)) < theirs.score(members) - 0.1
 
 
-def test_without_a_condition_it_is_one_mixture_for_all(two_clouds):
+def test_without_a_condition_one_mixture_is_fitted_to_all(two_clouds):
     z, _ = two_clouds
     p = priors.Mixture(2, components=4).fit(z).distribution()
     draws = np.array(p.sample(seed=1, shape=(50_000, 2)))
@@ -81,7 +81,7 @@ def test_without_a_condition_it_is_one_mixture_for_all(two_clouds):
     np.testing.assert_allclose(p.mean[0], z.mean(axis=0), atol=1e-3)
 
 
-def test_a_mixture_survives_its_config(two_clouds):
+def test_a_mixture_is_restored_from_its_config(two_clouds):
     own = priors.Mixture(2, components=3, condition=(4, 1), trainable=False)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(own))
     assert again.get_config() == own.get_config()
@@ -89,7 +89,7 @@ def test_a_mixture_survives_its_config(two_clouds):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         ((0,), "latent_dim is 0; expected an int of at least 1"),
         ((True,), "latent_dim is True"),
@@ -101,32 +101,36 @@ def test_a_mixture_survives_its_config(two_clouds):
         ),
     ],
 )
-def test_bad_sizes_are_refused(arguments, sentence):
-    with pytest.raises(ValueError, match=sentence):
+def test_bad_sizes_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
         priors.Mixture(*arguments)
 
 
-def test_sizes_of_numpy_are_sizes():
+def test_sizes_may_be_numpy_ints():
     mixture = priors.Mixture(np.int64(2), np.int32(3), condition=np.int64(9) + 1)
     assert mixture.get_config()["condition"] == 10
 
 
 @pytest.mark.parametrize(
-    ("reads", "given", "sentence"),
+    ("reads", "given", "message"),
     [
-        (4, None, "reads a condition, and there is none"),
-        (4, np.zeros((3, 1), int), r"condition has shape \(3, 1\); this prior reads one of \(\)"),
-        ((4,), np.zeros((3, 8)), r"condition has shape \(3, 8\); this prior reads one of \(4,\)"),
+        (4, None, "condition is None, but this prior reads a condition; pass one"),
+        (
+            4,
+            np.zeros((3, 1), int),
+            r"condition has shape \(3, 1\); expected shape \(\) for each row",
+        ),
+        ((4,), np.zeros((3, 8)), r"condition has shape \(3, 8\); expected shape \(4,\)"),
         ((4,), np.zeros(4), "condition has shape"),
     ],
 )
-def test_a_condition_that_would_broadcast_is_refused(reads, given, sentence):
-    with pytest.raises(ValueError, match=sentence):
+def test_a_condition_that_would_broadcast_is_refused(reads, given, message):
+    with pytest.raises(ValueError, match=message):
         priors.Mixture(2, condition=reads).distribution(given)
 
 
 @pytest.mark.parametrize(
-    ("condition", "of_fit", "sentence"),
+    ("condition", "arguments", "message"),
     [
         (
             3,
@@ -139,14 +143,14 @@ def test_a_condition_that_would_broadcast_is_refused(reads, given, sentence):
         (3, lambda z, labels: (z, labels - 1), "integers from 0 to 2"),
         (3, lambda z, labels: (z, labels.astype(str)), "dtype <U21; expected"),
         (3, lambda z, labels: (z, labels[:5]), r"shape \(5,\) .*; expected \(1200,\)"),
-        (4, lambda z, labels: (z, labels), "Class 3 has 0 examples, too few for 2"),
-        ((2,), lambda z, labels: (z, labels), "can be learned as a prior, not fitted"),
+        (4, lambda z, labels: (z, labels), "Class 3 has 0 examples; expected at least 2"),
+        ((2,), lambda z, labels: (z, labels), "cannot be fitted; train it as the prior of a model"),
     ],
 )
-def test_latents_that_cannot_be_fitted_are_refused(two_clouds, condition, of_fit, sentence):
+def test_latents_that_cannot_be_fitted_are_refused(two_clouds, condition, arguments, message):
     mixture = priors.Mixture(2, components=2, condition=condition)
     before = [weight.numpy() for weight in mixture.weights]
-    with pytest.raises(ValueError, match=sentence):
-        mixture.fit(*of_fit(*two_clouds))
+    with pytest.raises(ValueError, match=message):
+        mixture.fit(*arguments(*two_clouds))
     for one, other in zip(before, mixture.weights, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -1,4 +1,4 @@
-"""The README's tables are those of the JSON files that benchmarks and tutorials keep."""
+"""The README's tables come from the JSON files of benchmarks and tutorials."""
 
 import importlib.util
 import json
@@ -21,7 +21,7 @@ def load_tables():
     return tables
 
 
-def test_the_readmes_tables_are_those_of_the_json_files():
+def test_the_tables_of_the_readme_come_from_the_json_files():
     tables, readme = load_tables(), (ROOT / "README.md").read_text()
     assert sorted(re.findall(r"<!-- table: (\w+) -->", readme)) == sorted(tables.TABLES)
     assert tables.renewed(readme) == readme, "run python benchmarks/tables.py"
@@ -31,37 +31,37 @@ def test_the_readmes_tables_are_those_of_the_json_files():
     assert tables.renewed(changed) == readme
 
 
-def test_the_tables_of_every_kind_are_those_of_the_json_files():
+def test_the_tables_of_every_kind_come_from_the_json_files():
     tables = load_tables()
     for name in ("mnist", "fashion_mnist"):
         path = ROOT / f"benchmarks/results/anomaly_detection_{name}.md"
         assert path.read_text() == tables.anomalies_by_kind(name), "run python benchmarks/tables.py"
 
 
-def test_the_chosen_score_is_the_best_on_the_stand_ins_and_no_other():
+def test_the_chosen_score_is_the_best_on_the_stand_ins():
     tables = load_tables()
     found = tables.Anomalies.__new__(tables.Anomalies)
     scores = {name: {"auroc": 0.5} for name in tables.anomaly_detection.SCORES}
     best = scores | {"kl": {"auroc": 0.9}, "elbo": {"auroc": 0.7}}
     found.chosen_on = {"one_0_0": best, "one_4_0": best, "nine_0_0": scores}
-    found.tested = {"one_0_0": scores | {"elbo": {"auroc": 1.0}}}  # what no choice may see
+    found.tested = {"one_0_0": scores | {"elbo": {"auroc": 1.0}}}  # the choice must ignore it
     assert found.chosen("one") == ["kl"]
     found.chosen_on["one_4_0"] = best | {"kl": {"auroc": 0.4}}
     assert found.chosen("one") == ["elbo"]
 
 
-def test_an_interval_over_seeds_is_students():
+def test_an_interval_over_seeds_is_that_of_students_t():
     tables, values = load_tables(), np.array([0.90, 0.92, 0.94])
     low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert tables._with_interval(values) == f"0.920 ± {(high - low) / 2:.3f}"
     assert tables._with_interval(values[:1]) == "0.900"
     by_kind = np.array([[0.9, 0.5, 0.8], [0.9, 0.7, 0.4]])
-    assert tables._least(by_kind).tolist() == [0.5, 0.7]  # a mean of 0.6, as the third kind's
+    assert tables._least(by_kind).tolist() == [0.5, 0.7]  # mean 0.6, as the third kind
     by_kind[:, 1] += 0.1
     assert tables._least(by_kind).tolist() == [0.8, 0.4]
 
 
-def test_every_record_says_where_it_comes_from():
+def test_every_record_names_its_origin():
     assert len(RECORDS) >= 4
     for path in RECORDS:
         record = results.read(path)

@@ -1,4 +1,4 @@
-"""Every tutorial runs from top to bottom, in a process of its own, and leaves what it promises."""
+"""Every tutorial runs from top to bottom, in a separate process, and writes its files."""
 
 import functools
 import importlib.util
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @functools.cache
 def run(name, *flags):
-    """What a tutorial prints, and the folder of its output; in short mode, two epochs."""
+    """What a tutorial prints in two epochs, and the folder of its output."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix=name))
     result = subprocess.run(
         [sys.executable, TUTORIALS / name, "--epochs=2", f"--output={folder}", *flags],
@@ -88,7 +88,7 @@ def test_02_tensorboard():
 
 @pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("jupytext", "nbconvert", "ipykernel"))),
-    reason='jupytext is not there: pip install ".[notebook]"',
+    reason='jupytext is not installed: pip install ".[notebook]"',
 )
 def test_01_runs_as_a_notebook(tmp_path):
     notebook = tmp_path / "01_image_generation.ipynb"

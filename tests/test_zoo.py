@@ -1,4 +1,4 @@
-"""Models by the names that people search for.
+"""Models under the names that people search for.
 
 vae = zoo.conv_vae((28, 28, 1), latent_dim=16, filters=(32, 64))
 """
@@ -27,12 +27,12 @@ def make(name, **arguments):
 
 
 def without_names(config):
-    """A config without the counters that Keras appends to the names of layers."""
+    """A config without the names of layers, to which Keras appends counters."""
     return re.sub(r"'name': '[a-z_]+?(_\d+)?'", "", str(config))
 
 
 @pytest.mark.parametrize("name", zoo.ENTRIES)
-def test_what_the_docstring_says_by_parts_makes_the_same_model(name):
+def test_the_code_by_parts_in_a_docstring_makes_the_same_model(name):
     text = " ".join(getattr(zoo, name).__doc__.split())
     expression = re.search("By parts: `(.*)`", text)[1]
     by_parts = eval(expression, {**vars(keras_vae), **ARGUMENTS})
@@ -42,7 +42,7 @@ def test_what_the_docstring_says_by_parts_makes_the_same_model(name):
 
 
 @pytest.mark.parametrize("name", zoo.ENTRIES)
-def test_an_entry_says_what_it_is(name):
+def test_an_entry_names_its_model_paper_and_tutorial(name):
     entry = zoo.ENTRIES[name]
     assert type(make(name)) is entry.model
     assert entry.model.__name__ in zoo.__all__
@@ -50,7 +50,7 @@ def test_an_entry_says_what_it_is(name):
     assert (ROOT / "tutorials" / f"{entry.tutorial}.py").exists()
 
 
-def test_every_class_has_an_entry_and_stands_at_the_top():
+def test_every_class_has_an_entry_and_is_a_top_level_name():
     assert {entry.model.__name__ for entry in zoo.ENTRIES.values()} == set(zoo.__all__)
     for name in zoo.__all__:
         assert getattr(keras_vae, name) is getattr(zoo, name)
@@ -66,7 +66,7 @@ def test_arguments_reach_networks_and_model(name):
     assert model.seed == 3
 
 
-def test_one_line_and_a_fit(digits):
+def test_a_model_from_one_line_trains(digits):
     x, y = digits
     keras.utils.set_random_seed(0)
     vae = zoo.conditional_vae((8, 8, 1), latent_dim=2, condition=10, components=3, hidden=(16,))

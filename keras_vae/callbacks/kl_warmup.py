@@ -1,4 +1,4 @@
-"""KL warm-up: the latents learn something before the KL term carries its full weight.
+"""KL warm-up: the latents learn something before the KL term has its full weight.
 
     beta(e) = start + (end - start) * min(1, e / epochs)      in epoch e of the model
 
@@ -49,17 +49,17 @@ class KLWarmup(keras.callbacks.Callback):
         return self.start + (self.end - self.start) * min(1.0, epoch / self.epochs)
 
     def before_fit(self, callbacks):
-        """Called by `fit` at its very beginning, with all its callbacks."""
+        """`fit` calls this before it starts, with all its callbacks."""
         self._others = callbacks
 
     def on_epoch_begin(self, epoch, logs=None):
-        # Only now: at the beginning of training `BackupAndRestore` may restore the epochs seen.
+        # Not in `on_train_begin`, in which `BackupAndRestore` may restore the epochs seen.
         if self.model.epochs_seen < self.epochs and self.start != self.end:
-            self._warn_of_monitors()
+            self._warn_about_monitors()
         self._others = ()
         self.model.beta = self._current = self.beta(self.model.epochs_seen)
 
-    def _warn_of_monitors(self):
+    def _warn_about_monitors(self):
         for callback in self._others:
             monitor = getattr(callback, "monitor", None)
             # ModelCheckpoint has a monitor but ignores it, unless it saves the best weights only.
@@ -76,6 +76,6 @@ class KLWarmup(keras.callbacks.Callback):
             logs["beta"] = self._current
 
     def after_fit(self):
-        """Called by `fit` at its very end: `restore_best_weights` restores an old beta too."""
+        """`fit` calls this last, since `restore_best_weights` restores an old beta too."""
         if self._current is not None:
             self.model.beta = self._current

@@ -1,7 +1,7 @@
 """Data sets, ready to fit: `(x_train, y_train), (x_test, y_test)`, float32 in [0, 1].
 
-`load_binarized_mnist` has no labels and gives three arrays. `load_digits` needs no network; the
-others look into `$KERAS_HOME/datasets` first.
+`load_binarized_mnist` returns three arrays without labels. `load_digits` needs no network access.
+The other loaders first look for files in `$KERAS_HOME/datasets`.
 """
 
 from keras_vae.datasets.binarized_mnist import load_binarized_mnist

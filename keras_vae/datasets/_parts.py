@@ -10,7 +10,7 @@ import numpy as np
 
 
 def folder_of(name):
-    """`$KERAS_HOME/datasets/<name>`, in `~/.keras` where the variable is not set."""
+    """`$KERAS_HOME/datasets/<name>`; `~/.keras` if the variable is not set."""
     home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
     return home / "datasets" / name
 
@@ -34,24 +34,24 @@ def content_of(folder, name, md5=None):
             content = b""
         if not content or (md5 and hashlib.md5(content).hexdigest() != md5):
             raise ValueError(
-                f"{path} is damaged: its content is not the published one. Remove it, and it is "
-                "fetched again."
+                f"{path} is damaged: its content is not the published one. Remove it and load the "
+                "data again."
             )
         return content
     return None
 
 
 def parse_idx(content, folder=""):
-    """IDX: two zero bytes, the type (8: unsigned byte), the rank, the sizes, then the values."""
+    """IDX files: two zero bytes, the type (8: unsigned byte), the rank, the sizes, the values."""
     try:
         shape = np.frombuffer(content, ">u4", count=content[3], offset=4)
         return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
     except (ValueError, IndexError) as error:
-        raise ValueError(f"A file in {folder} is damaged: it is no whole IDX file.") from error
+        raise ValueError(f"A file in {folder} is damaged; expected a complete IDX file.") from error
 
 
 def limited(images, labels, limit, seed):
-    """At most `limit` examples, the classes in proportion, in the order of the data set."""
+    """At most `limit` examples: the order stays, and each class keeps its share."""
     if limit is None:
         return images, labels
     check_limit(limit)

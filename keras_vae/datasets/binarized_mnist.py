@@ -22,7 +22,7 @@ _MD5 = {
 
 
 def load_binarized_mnist(limit=None, seed=0):
-    """Static binarised MNIST (Larochelle and Murray 2011). It comes without labels.
+    """Static binarised MNIST (Larochelle and Murray 2011), without labels.
 
     Args:
         limit: int. At most this many images of each part, drawn at random, since the test file is
@@ -34,8 +34,8 @@ def load_binarized_mnist(limit=None, seed=0):
         `(10000, 28, 28, 1)` and `(10000, 28, 28, 1)`.
 
     Raises:
-        ValueError: a file on disk is damaged.
-        OSError: no file on disk, and no download.
+        ValueError: `limit` is invalid, or a file on disk is damaged.
+        OSError: a file is missing and cannot be downloaded.
     """
     return tuple(_limited(_load(part), limit, seed) for part in _MD5)
 
@@ -52,7 +52,7 @@ def _load(part):
 
 def _download(name, folder, md5):
     try:
-        path = keras.utils.get_file(  # elsewhere, where the folder cannot be written
+        path = keras.utils.get_file(  # into /tmp if the folder cannot be written
             origin=_ORIGIN + name,
             file_hash=md5,
             hash_algorithm="md5",

@@ -1,4 +1,4 @@
-"""scikit-learn's digits: 1,797 handwritten digits of 8 x 8 pixels; on disk with scikit-learn.
+"""scikit-learn's digits: 1,797 handwritten digits of 8 x 8 pixels, installed with scikit-learn.
 
 Terms: Creative Commons Attribution 4.0, as the UCI repository states.
 """
@@ -22,6 +22,9 @@ def load_digits(limit=None, seed=0):
         `(x_train, y_train), (x_test, y_test)`: images of shape `(1437, 8, 8, 1)` and
         `(360, 8, 8, 1)`, float32 in [0, 1] (17 levels of grey); labels int64, 0 to 9. The split
         keeps the classes in proportion.
+
+    Raises:
+        ValueError: `limit` is invalid.
 
     Example:
 

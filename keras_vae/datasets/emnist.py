@@ -1,4 +1,4 @@
-"""EMNIST, handwritten digits and letters: grey images of 28 x 28 pixels, as MNIST's.
+"""EMNIST, handwritten digits and letters: grey images of 28 x 28 pixels, as in MNIST.
 
 The loader reads the published files of the Balanced split from `$KERAS_HOME/datasets/emnist/`
 (`~/.keras` if the variable is not set), gzipped or not, with any number of images. NIST publishes
@@ -19,21 +19,21 @@ def load_emnist(classes=CHARACTERS[:36], limit=None, seed=0):
     """EMNIST, handwritten characters, from the published files on disk.
 
     Args:
-        classes: str. The characters to load; the place of each is its label. Defaults to the 36
+        classes: str. The characters to load; the position of each is its label. Defaults to the 36
             digits and capital letters; all 47 are `emnist.CHARACTERS`.
         limit, seed: as in `load_mnist`.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images of shape `(n, 28, 28, 1)`, float32 in
-        [0, 1]; labels int64, places in `classes`.
+        [0, 1]; labels int64, positions in `classes`.
 
     Raises:
-        ValueError: a character is not in EMNIST, or a file is damaged.
+        ValueError: an argument is invalid, or a file is damaged.
         OSError: the files are missing.
     """
     if not classes or len(set(classes)) < len(classes) or set(classes) - set(CHARACTERS):
         raise ValueError(
-            f"classes is {classes!r}; expected different characters of {CHARACTERS!r}."
+            f"classes is {classes!r}; expected distinct characters from {CHARACTERS!r}."
         )
     folder = folder_of("emnist")
     parts = []
@@ -42,8 +42,8 @@ def load_emnist(classes=CHARACTERS[:36], limit=None, seed=0):
         contents = [content_of(folder, name) for name in names]
         if None in contents:
             raise OSError(
-                f"EMNIST is not there: put the files emnist-balanced-*-ubyte.gz, which NIST "
-                f"publishes as part of gzip.zip, into {folder}, or use load_digits."
+                f"The EMNIST files are missing: put emnist-balanced-*-ubyte.gz from NIST's "
+                f"gzip.zip into {folder}, or use load_digits."
             )
         images, labels = (parse_idx(content, folder) for content in contents)
         labels = np.array([classes.find(character) for character in CHARACTERS])[labels]

@@ -19,7 +19,7 @@ _FILES = {
     "x_test": "t10k-images-idx3-ubyte",
     "y_test": "t10k-labels-idx1-ubyte",
 }
-# md5 of the content of each
+# md5 of the content of each file
 _MNIST = {
     "x_train": "6bbc9ace898e44ae57da46a324031adb",
     "y_train": "a25bea736e30d166cdddb491f175f624",
@@ -35,7 +35,7 @@ _FASHION_MNIST = {
 
 
 def load_mnist(limit=None, seed=0):
-    """MNIST, handwritten digits, from the published files on disk, else by Keras's download.
+    """MNIST, handwritten digits, from the published files on disk, or else downloaded by Keras.
 
     Args:
         limit: int. At most this many images of each part, the classes in proportion. Defaults to
@@ -47,27 +47,27 @@ def load_mnist(limit=None, seed=0):
         `(10000, 28, 28, 1)`, float32 in [0, 1]; labels int64, 0 to 9.
 
     Raises:
-        ValueError: a file on disk is damaged.
-        OSError: no files on disk, and no download.
+        ValueError: `limit` is invalid, or a file on disk is damaged.
+        OSError: files are missing and cannot be downloaded.
     """
     return _load("mnist", keras.datasets.mnist, _MNIST, limit, seed)
 
 
 def load_fashion_mnist(limit=None, seed=0):
-    """Fashion-MNIST, articles of clothing, in the shape of MNIST and harder.
+    """Fashion-MNIST, articles of clothing: as MNIST, but harder to learn.
 
     The classes: T-shirt, trousers, pullover, dress, coat, sandal, shirt, sneaker, bag, boot.
 
-    Args, Returns, Raises: as `load_mnist`.
+    Args, Returns, Raises: as in `load_mnist`.
     """
     return _load("fashion-mnist", keras.datasets.fashion_mnist, _FASHION_MNIST, limit, seed)
 
 
-def _load(name, of_keras, checksums, limit, seed):
+def _load(name, keras_module, checksums, limit, seed):
     folder = folder_of(name)
     contents = {part: content_of(folder, _FILES[part], checksums[part]) for part in _FILES}
     if None in contents.values():
-        (x_train, y_train), (x_test, y_test) = _download(of_keras, folder)
+        (x_train, y_train), (x_test, y_test) = _download(keras_module, folder)
     else:
         x_train, y_train, x_test, y_test = (parse_idx(content) for content in contents.values())
     return (
@@ -80,9 +80,9 @@ def _images(array):
     return (array[..., np.newaxis] / np.float32(255)).astype("float32")
 
 
-def _download(of_keras, folder):
+def _download(keras_module, folder):
     try:
-        return of_keras.load_data()
+        return keras_module.load_data()
     except Exception as error:
         raise OSError(
             f"{folder.name} could not be downloaded by keras.datasets; put its four IDX files "

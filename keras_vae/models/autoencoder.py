@@ -16,12 +16,12 @@ class Autoencoder(BaseModel):
     """An autoencoder with the reconstruction loss of a VAE and nothing else.
 
     Args:
-        encoder: keras.Model. x to z, one output: `networks.dense(..., variational=False)`.
+        encoder: keras.Model. x to z, with one output: `networks.dense(..., variational=False)`.
         decoder: keras.Model. z to what the likelihood needs.
         likelihood: str or Likelihood. Defaults to `"bernoulli"`.
         seed: int. Fixes the order of the data. Defaults to `None`.
 
-    It logs `loss` and `reconstruction_loss`, in nats; they differ by penalties of the networks.
+    It logs `loss` and `reconstruction_loss`, in nats. They differ by the networks' penalties.
 
     Example:
 

@@ -2,8 +2,8 @@
 
     log p(x|c) >= E_q(z|x,c)[log p(x|z, c)] - KL(q(z|x, c) || p(z|c))
 
-c is what one asks for: a class, attributes, an image. z holds what c does not say, such as the
-style of the handwriting. (Introduction, equation 8, whose last p(z, c) means p(z|c); lecture rows
+c is a class, attributes or an image, for example. z holds what c does not tell, such as the style
+of the handwriting. (Introduction, equation 8, whose last p(z, c) means p(z|c); lecture rows
 A9 and M4.)
 """
 
@@ -19,8 +19,8 @@ class ConditionalVAE(VAE):
 
     Encoder and decoder read the condition as a second input: integer labels, vectors or images;
     `networks.dense` and `networks.conv` with `condition=` make such a pair. A network with one
-    input reads no condition (the Introduction's encoder: q(z|x) and p(x|z, c)). A network that does
-    not tell its number of inputs is given both.
+    input reads no condition (the Introduction's encoder: q(z|x) and p(x|z, c)). A network whose
+    number of inputs is unknown receives both.
 
     In principle p(z|c) = N(0, I) is enough, since the decoder can transform z for each c. In
     practice a learned `prior` such as `priors.Mixture(latent_dim, components=10, condition=10)`
@@ -29,12 +29,13 @@ class ConditionalVAE(VAE):
     Args:
         encoder: keras.Model. `[x, condition]` to `(z_mean, z_log_var)`.
         decoder: keras.Model. `[z, condition]` to what the likelihood needs.
-        likelihood, prior, beta, seed: as of a `VAE`.
+        likelihood, prior, beta, seed: as in `VAE`.
 
-    It logs what a `VAE` logs; `elbo` bounds log p(x|c), and `log_likelihood` estimates it.
+    It logs the same as a `VAE`; `elbo` bounds log p(x|c), and `log_likelihood` estimates it.
 
     Raises:
-        ValueError, TypeError: networks and prior do not fit together, or none reads a condition.
+        ValueError, TypeError: networks and prior do not fit together, or none of them reads a
+            condition.
 
     Example:
 
@@ -54,5 +55,5 @@ class ConditionalVAE(VAE):
         if self.signature.is_known and self.signature.condition is None:
             raise ValueError(
                 f"Neither encoder nor decoder nor prior of this {type(self).__name__} reads a "
-                "condition; build the networks with condition=, or take a VAE."
+                "condition; build the networks with condition=, or use a VAE."
             )

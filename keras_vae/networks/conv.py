@@ -22,12 +22,12 @@ def conv(
     condition=None,
     embedding=None,
 ):
-    """A convolutional encoder and its mirror, for images of any size.
+    """A convolutional encoder and a mirrored decoder, for images of any size.
 
     Each convolution has stride 2 and halves the image, rounding up. The decoder's transposed
-    convolutions double it and cut off a surplus row or column. Labels and vectors join between
-    convolutions and latents. A condition that is an image has the size of x; it joins x as further
-    channels, and the decoder's features at every size.
+    convolutions double it and cut off a surplus row or column. Conditions that are labels or
+    vectors are concatenated between convolutions and latents. An image condition has the size of x
+    and adds channels to x, and to the decoder's features at every size.
 
     Args:
         input_shape: tuple of three ints, `(height, width, channels)`.
@@ -77,7 +77,7 @@ def conv(
             "strides": 2,
             "padding": "same",
             "use_bias": not batch_norm,
-            "data_format": "channels_last",  # whatever Keras's default (KERAS3 E28)
+            "data_format": "channels_last",  # whatever Keras's default is (KERAS3 E28)
             "name": name,
         }
 
@@ -126,7 +126,7 @@ def conv(
 
 
 def _cut_to(h, size, kernel_size, name):
-    """Drop the surplus row and column: at the side where the convolution padded less (13.2)."""
+    """Drop a surplus row or column, on the side where the convolution padded less (KERAS3 13.2)."""
     surplus = [have - want for have, want in zip(h.shape[1:3], size, strict=True)]
     if not any(surplus):
         return h

@@ -20,9 +20,9 @@ def dense(
     condition=None,
     embedding=None,
 ):
-    """A fully connected encoder and its mirror.
+    """A fully connected encoder and a mirrored decoder.
 
-    The Thesis's network is `dense((28, 28, 1), latent_dim=64, hidden=(400,))`.
+    The network of the Thesis is `dense((28, 28, 1), latent_dim=64, hidden=(400,))`.
 
     Args:
         input_shape: int or tuple of ints. Shape of one example: `64`, `(64,)`, `(28, 28, 1)`.
@@ -30,8 +30,7 @@ def dense(
         hidden: tuple of ints. Sizes of the encoder's hidden layers; the decoder has them in
             reverse. Defaults to `(128,)`.
         activation: str or callable, for the hidden layers. Defaults to `"relu"`.
-        dropout: float, or a pair of floats for (encoder, decoder). Range is [0, 1). Defaults to
-            `0.0`.
+        dropout: float in [0, 1), or a pair of floats for (encoder, decoder). Defaults to `0.0`.
         batch_norm: bool. Normalise after each hidden layer, before the activation. Defaults to
             `False`.
         likelihood: str or Likelihood, the same as the model's; it sets the decoder's output shape.
@@ -47,7 +46,7 @@ def dense(
         Tuple `(encoder, decoder)` of `keras.Model`s.
 
     Raises:
-        ValueError: a size, rate or condition is out of its range.
+        ValueError: a size, rate or condition is out of range.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What the builders of networks share: the condition, the latents, the layers after a layer."""
+"""What the builders share: condition, latents, and the layers after each dense or conv layer."""
 
 import keras
 
@@ -11,8 +11,8 @@ def read_condition(condition, embedding, image_size=None):
     condition = checks.condition_size(condition)
     if embedding is not None and not isinstance(condition, int):
         raise ValueError(
-            f"embedding is {embedding!r}, with condition {condition!r}; it goes with a number of "
-            "classes."
+            f"embedding is {embedding!r}, with condition {condition!r}; expected condition to be a "
+            "number of classes."
         )
     if condition is None:
         return None, None
@@ -78,7 +78,7 @@ def checked_shape(input_shape):
 
 
 def pair_of_rates(dropout):
-    """Dropout as a pair (encoder's, decoder's)."""
+    """Dropout rates as a pair (encoder, decoder)."""
     pair = tuple(dropout) if isinstance(dropout, (tuple, list)) else (dropout, dropout)
     if len(pair) != 2 or not all(0 <= rate < 1 for rate in pair):
         raise ValueError(

@@ -13,17 +13,20 @@ from keras_vae.plotting.graph import model_graph as model_graph
 
 
 def image_grid(images, columns=None, title=None, row_names=(), column_names=()):
-    """Images side by side, row after row.
+    """Images in a grid, row by row.
 
     Args:
         images: array `(n, height, width[, channels])` in [0, 1].
-        columns: int. Images in a row. Defaults to the root of n, rounded up.
+        columns: int. Images per row. Defaults to the square root of n, rounded up.
         title: str. Defaults to `None`.
         row_names, column_names: list of str, or a str of single characters. Labels to the left of
             the rows and above the columns. Default to none.
 
     Returns:
         matplotlib Figure.
+
+    Raises:
+        ValueError: there are too many names, or images have a wrong shape or integers above 1.
     """
     images = _with_channels(images)
     columns = columns or int(np.ceil(np.sqrt(len(images))))
@@ -46,7 +49,7 @@ def reconstructions(x, x_hat, n=10, title=None):
     Args:
         x: array `(m, height, width[, channels])`. The originals.
         x_hat: array of the same shape, or a dict {name: array} with one row for each array.
-        n: int. Images in a row, at most. Defaults to `10`.
+        n: int. Largest number of images per row. Defaults to `10`.
         title: str. Defaults to `None`.
 
     Returns:
@@ -64,10 +67,10 @@ def reconstructions(x, x_hat, n=10, title=None):
 
 
 def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
-    """What a two-dimensional latent space decodes to, over a grid (lecture row A1).
+    """Images decoded from a grid over a two-dimensional latent space (lecture row A1).
 
     Args:
-        decode: callable. Latents `(n * n, 2)` to images: `vae.decode`. It is called once.
+        decode: callable. Maps latents `(n * n, 2)` to images: `vae.decode`. It is called once.
         n: int. Points along each axis. Defaults to `15`.
         low, high: float. Range of both coordinates. Default to `-1` and `1`, as in the lecture.
         quantiles: bool. Use the (i + 1/2) / n quantiles of the prior N(0, 1) instead of the range,
@@ -78,7 +81,7 @@ def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
         matplotlib Figure.
 
     Raises:
-        TypeError: decode is not a function, but a model, for example.
+        TypeError: decode is not a function (it is a model, for example).
     """
     if hasattr(decode, "decode") or not callable(decode):
         raise TypeError(
@@ -104,7 +107,7 @@ def latent_scatter(latents, labels, prior=False, title=None, columns=None):
         prior: bool. Show p(z) = N(0, I) as circles of one and two standard deviations. Defaults to
             `False`.
         title: str. Title of a single panel. Defaults to `None`.
-        columns: int. Panels in a row. Defaults to all.
+        columns: int. Panels per row. Defaults to all panels.
 
     Returns:
         matplotlib Figure.
@@ -138,13 +141,13 @@ def latent_scatter(latents, labels, prior=False, title=None, columns=None):
 
 
 def history(history, names=None, title=None):
-    """What `fit` has logged, by epoch: one panel for each name, with training and validation.
+    """The logs of `fit` by epoch: one panel for each name, with training and validation.
 
     Losses and `elbo` are labelled in nats; other values, such as `beta`, have no unit.
 
     Args:
-        history: `keras.callbacks.History`, or its dict.
-        names: list of str. Which to show. Defaults to all that are logged.
+        history: `keras.callbacks.History` or its dict.
+        names: list of str. Logs to show. Defaults to all.
         title: str. Defaults to `None`.
 
     Returns:
@@ -183,7 +186,7 @@ def _with_channels(images):
 
 
 def prior_quantiles(n):
-    """The (i + 1/2) / n quantiles of N(0, 1): n points, each for an equal share of probability."""
+    """The (i + 1/2) / n quantiles of N(0, 1): n points with equal shares of the probability."""
     return np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], "float32")
 
 
@@ -194,13 +197,13 @@ def latent_grid(points):
 
 
 def tiled(images, columns, gap=None):
-    """Images side by side, row after row, as one array.
+    """Images in a grid, row by row, as one array.
 
     Args:
         images: array `(n, height, width[, channels])`.
-        columns: int. Images in a row.
-        gap: int. Pixels below and to the right of each image. Defaults to `None`, chosen by the
-            size of the images.
+        columns: int. Images per row.
+        gap: int. Pixels below and to the right of each image. Defaults to `None`: it depends
+            on the size of the images.
 
     Returns:
         array `(rows * (height + gap), columns * (width + gap), channels)`.
@@ -222,12 +225,12 @@ def _gap(size):
 
 
 def _centres(n, size):
-    """The middle of each of n images in a row, in pixels."""
+    """The centre of each of n images side by side, in pixels."""
     return np.arange(n) * (size + _gap(size)) + (size - 1) / 2
 
 
 def _show(picture, title):
-    """A figure that shows the picture, without frame and ticks; callers may set ticks."""
+    """(figure, axes) that show a picture without frame and ticks; callers may set ticks."""
     height, width = picture.shape[:2]
     scale = 8.0 / max(height, width)
     size = (width * scale + 0.8, height * scale + 0.5)

@@ -49,7 +49,7 @@ def model_graph(graph, title=None):
         to_left, to_bottom, to_width, _ = boxes[target]
         if levels[target] == levels[source] + 1:
             path = [(left + width / 2, bottom_ + height), (to_left + to_width / 2, to_bottom)]
-        else:  # to the right of the boxes between
+        else:  # on the right of the boxes in between
             detours += 1
             between = [box for part, box in boxes.items() if levels[part] <= levels[target]]
             x = max(left + width for left, _, width, _ in between) + 0.25 * detours

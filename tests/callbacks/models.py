@@ -1,4 +1,4 @@
-"""Models for the tests of callbacks: those of the library and some that a user might write."""
+"""Models for the tests of callbacks: of the library, and as a user might write them."""
 
 import keras
 from keras import ops
@@ -14,7 +14,7 @@ class UsersVAE(VAE):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.judge = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)], name="judge")
+        self.head = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)], name="head")
 
     def objective(self, x, y=None, training=False):
         x, target, condition = self.signature.roles(x, y)
@@ -22,7 +22,7 @@ class UsersVAE(VAE):
         z = self.sampling((q.mean + 0.0, q.log_var), training=training)
         reconstruction_loss = -self.likelihood(z, condition, training).log_prob(target)
         kl_loss = ops.mean(ops.square(q.mean), axis=1)
-        sparsity = ops.sum(ops.abs(ops.cast(self.judge(z), "float32")), axis=1)
+        sparsity = ops.sum(ops.abs(ops.cast(self.head(z), "float32")), axis=1)
         return {
             "loss": reconstruction_loss + self.beta * kl_loss + sparsity,
             "reconstruction_loss": reconstruction_loss,
@@ -58,7 +58,7 @@ class AdversarialVAE(VAE):
 
 
 def recurrent():
-    """Recurrent networks: a loop is a single node of the graph."""
+    """Recurrent networks, whose loop is a single node of the graph."""
     x = keras.Input((8, 8, 1))
     h = keras.layers.LSTM(4)(keras.layers.Reshape((8, 8))(x))
     outputs = [keras.layers.Dense(2, name=name)(h) for name in ("z_mean", "z_log_var")]
@@ -76,7 +76,7 @@ def conv(**arguments):
 
 
 def other_names():
-    """Networks with confusing names: `hidden` beside `hidden_1`, and the same names in both."""
+    """Confusing names: `hidden` and `hidden_1`, and the same names in encoder and decoder."""
     x = keras.Input((8, 8, 1))
     h = keras.layers.Flatten()(x)
     h = keras.layers.Dense(5, name="hidden")(h)

@@ -44,20 +44,20 @@ def check_is_tidy(graph, parts):
     names = [node.name for node in graph.node]
     assert len(set(names)) == len(names)
     assert {top(name) for name in names} == set(parts)
-    assert all("/" in name for name in names), "something is loose at the top"
+    assert all("/" in name for name in names), "a node is at the top level"
     between = {(top(a), top(b)) for a, b in edges(graph) if top(a) != top(b)}
     assert not any(
         edge.startswith("^") and top(edge[1:]) != top(node.name)
         for node in graph.node
         for edge in node.input
     )
-    assert {a for a, _ in edges(graph)} <= set(names), "an edge begins nowhere"
+    assert {a for a, _ in edges(graph)} <= set(names), "an edge has no source"
     order = {part: i for i, part in enumerate(parts)}
-    assert all(order[a] < order[b] for a, b in between), "not a chain from bottom to top"
+    assert all(order[a] < order[b] for a, b in between), "the parts are no chain"
     assert all(a == "loss" for a, b in between if b == "backward")
     assert all(a == "backward" for a, b in between if b == "apply_gradients")
-    for part in set(parts) - {"input", "prior"}:  # the first of all
-        assert any(b == part for _, b in between), f"{part} hangs in the air"
+    for part in set(parts) - {"input", "prior"}:  # these have no input
+        assert any(b == part for _, b in between), f"{part} has no input"
 
 
 FAST = ("conv", "two players", "subclass", "float16")
@@ -91,7 +91,7 @@ def test_every_view_of_every_model_is_tidy_keras3_t1_t5(name, setting):
 
 
 def test_the_check_fails_on_the_graph_as_traced():
-    """The control of the check: TensorFlow's own graph is not a chain of parts (KERAS3 T4)."""
+    """Negative control: TensorFlow's own graph is not a chain of parts (KERAS3 T4)."""
     model = make("dense")
     model.ensure_built()
     spec = tf.TensorSpec((None, 8, 8, 1))
@@ -125,7 +125,7 @@ def test_a_condition_is_an_input(digits, known):
         assert ("input", "decoder") in between, "the decoder does not read the condition"
 
 
-def test_a_network_that_a_model_names_among_its_parts_stands_at_the_top():
+def test_a_network_in_the_parts_of_a_model_is_at_the_top_level():
     graph = tidy_graph(make("two players"))
     assert inside(graph, "critic") == {"score"}
     assert "scale" in inside(graph, "loss")
@@ -152,7 +152,7 @@ def test_each_optimizer_updates_its_weights_under_their_names():
 
 
 @slow
-def test_the_graph_of_several_optimizers_with_loss_scaling():
+def test_the_graph_of_several_optimizers_with_loss_scaling_is_tidy():
     model = per_term(policy="mixed_float16")
     check_is_tidy(tidy_graph(model), model.parts)
 
@@ -174,8 +174,8 @@ def test_generation_goes_from_the_prior_to_the_decoder():
     check_is_tidy(graph, ("prior", "decoder"))
 
 
-def test_networks_that_generation_runs_before_the_decoder_stand_under_the_prior():
-    """Networks of lower levels; the encoder, if p(z) depends on it."""
+def test_networks_that_generation_runs_before_the_decoder_are_in_the_prior():
+    """Networks of lower levels, and the encoder if p(z) depends on it."""
     ladder, vamp = kinds.ladder(), kinds.KINDS["vamp"][0]()
     expected = ((ladder, {"down", "sampling"}, "down"), (vamp, {"encoder"}, "encoder"))
     for model, networks_, name in expected:
@@ -190,7 +190,7 @@ def test_networks_that_generation_runs_before_the_decoder_stand_under_the_prior(
     assert "pseudo_inputs" in inside(graph, "prior")
 
 
-def test_constants_and_weights_stand_with_their_first_reader():
+def test_constants_and_weights_are_in_the_scope_of_their_first_reader():
     graph = tidy_graph(kinds.KINDS["VQ"][0](), "inference")
     assert inside(graph, "input") == {"x"}
     assert "codebook" in inside(graph, "encoder")
@@ -211,7 +211,7 @@ def test_a_constant_that_no_result_depends_on_is_not_drawn():
     assert not any("of_unread" in node.name for node in graph.node)
 
 
-def test_a_model_that_generates_nothing_says_so():
+def test_generation_without_a_prior_is_refused():
     with pytest.raises(TypeError, match="has no p"):
         tidy_graph(make("autoencoder"), "generation")
 
@@ -233,7 +233,7 @@ def test_drawing_changes_nothing(name):
     assert np.array_equal(random, np.random.get_state()[1])
 
 
-def test_a_failed_trace_leaves_the_layers_as_they_were():
+def test_a_failed_trace_does_not_change_the_layers():
     model = make("dense")
     model.objective = lambda *_: 1 / 0
     with pytest.raises(ZeroDivisionError):
@@ -250,7 +250,7 @@ def test_nodes_know_their_device():
     assert {node.device[-5:] for node in graph.node} == {"CPU:1"}
 
 
-def test_under_a_strategy(strategy):
+def test_the_graph_under_a_strategy_is_tidy(strategy):
     with strategy.scope():
         model = VAE(*networks.dense((8, 8, 1), 2, hidden=(4,)))
         model.compile("adam")
@@ -259,7 +259,7 @@ def test_under_a_strategy(strategy):
     assert len({node.device for node in graph.node}) == 2
 
 
-def test_a_shared_layer_is_left_as_it_was():
+def test_drawing_does_not_change_a_shared_layer():
     shared = keras.layers.Dense(4, name="shared")
     x, z = keras.Input((6,)), keras.Input((6,))
     heads = [keras.layers.Dense(6)(shared(x)) for _ in range(2)]
@@ -269,7 +269,7 @@ def test_a_shared_layer_is_left_as_it_was():
     assert "call" not in vars(shared)
 
 
-def test_bad_input_gets_a_sentence():
+def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="view is 'test'; expected one of"):
         tidy_graph(make("dense"), "test")
     with pytest.raises(ValueError, match="compile it first"):

@@ -26,7 +26,7 @@ def test_beta_weighs_the_loss_and_the_bound_stays_comparable(make_vae, x):
     )
 
 
-def test_a_second_fit_goes_on_where_the_first_stopped(make_vae, x):
+def test_a_second_fit_continues_where_the_first_stopped(make_vae, x):
     vae = make_vae()
     warmup = KLWarmup(epochs=4, start=0.2, end=1.0)
     for _ in range(2):
@@ -55,7 +55,7 @@ def test_a_fit_without_epochs_changes_nothing(make_vae, x):
 
 
 def warned(vae, x, *callbacks, epochs=2, **arguments):
-    """The warnings of KLWarmup in a fit with other callbacks."""
+    """The warnings of KLWarmup when it is used with other callbacks."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         data = {"validation_data": x[:32], "epochs": epochs, "verbose": 0}
@@ -63,7 +63,7 @@ def warned(vae, x, *callbacks, epochs=2, **arguments):
     return [str(w.message) for w in caught if "KLWarmup" in str(w.message)]
 
 
-def test_a_loss_that_is_monitored_during_the_warmup_gets_a_warning(make_vae, x, tmp_path):
+def test_monitoring_a_loss_during_the_warmup_gives_a_warning(make_vae, x, tmp_path):
     """EarlyStopping on val_loss stops a warm-up over 30 epochs at beta = 0.57."""
     stop = keras.callbacks.EarlyStopping("val_loss", patience=9)
     best = keras.callbacks.ModelCheckpoint(tmp_path / "a.keras", "val_loss", save_best_only=True)
@@ -82,7 +82,7 @@ def test_a_loss_that_is_monitored_during_the_warmup_gets_a_warning(make_vae, x, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         ({"epochs": 0}, "epochs is 0; expected an int of at least 1"),
         ({"epochs": 2.5}, "epochs is 2.5"),
@@ -93,6 +93,6 @@ def test_a_loss_that_is_monitored_during_the_warmup_gets_a_warning(make_vae, x, 
         ({"end": float("nan")}, "end is nan"),
     ],
 )
-def test_a_bad_argument_gets_a_sentence(arguments, sentence):
-    with pytest.raises(ValueError, match=sentence):
+def test_a_bad_argument_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
         KLWarmup(**arguments)

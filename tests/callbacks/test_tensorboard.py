@@ -29,7 +29,7 @@ Record = collections.namedtuple("Record", ["tag", "step", "kind", "value"])
 
 
 def records(folder):
-    """{run: records}, in the order in which they were written."""
+    """{run: records}, in the order of writing."""
     runs = {}
     for path in sorted(folder.rglob("events.out.tfevents*"), key=lambda path: path.stat().st_mtime):
         run = path.parent.relative_to(folder).as_posix()
@@ -62,7 +62,7 @@ def tags(folder, kind):
 
 
 def board(folder, only=(), **arguments):
-    """The callback; with `only`, it writes these kinds alone, which is faster."""
+    """The callback; with `only`, it writes only these kinds, which is faster."""
     only = {only} if isinstance(only, str) else set(only)
     return TensorBoard(folder, skip=set(tensorboard.KINDS) - only if only else (), **arguments)
 
@@ -80,7 +80,7 @@ Written = collections.namedtuple("Written", ["folder", "model", "history"])
 
 @pytest.fixture(scope="module")
 def written(digits, tmp_path_factory):
-    """One fit that writes everything, for all tests that only look at the result."""
+    """One fit that writes everything, for all tests that only read the result."""
     (x, y), folder = digits, tmp_path_factory.mktemp("logs")
     model = make("dense")
     arguments = {"update_freq": 3, "labels": [f"a {label}\n" for label in y[200:]]}
@@ -184,7 +184,7 @@ def test_kl_by_latent_sums_to_the_kl_loss(written):
     np.testing.assert_allclose(total, written.history["val_kl_loss"], rtol=1e-5)
 
 
-def test_a_prior_that_is_not_normal_leaves_out_the_kl_alone(x, tmp_path):
+def test_a_prior_that_is_not_normal_leaves_out_only_the_kl(x, tmp_path):
     class Flat(Distribution):
         mean = np.zeros((), "float32")
 
@@ -207,12 +207,12 @@ def test_a_prior_that_is_not_normal_leaves_out_the_kl_alone(x, tmp_path):
     assert "manifold" in tags(tmp_path, "images")["train"]
 
 
-def test_posteriors_histograms_hold_every_latent_of_every_example(written):
+def test_posterior_histograms_hold_every_latent_of_every_example(written):
     found = [r for r in records(written.folder)["train"] if r.tag == "posterior/mean"]
     assert found[-1].value[:, 2].sum() == 100 * 2  # buckets: left, right, count
 
 
-def test_images_come_after_the_first_epoch_at_half_time_and_at_the_end(written):
+def test_images_are_written_after_the_first_epoch_halfway_and_at_the_end(written):
     found = records(written.folder)["train"]
     for tag in ("generated", "weights/encoder/hidden_1/kernel"):
         assert [r.step for r in found if r.tag == tag] == [0, 2, 5]
@@ -230,7 +230,7 @@ def test_images_come_after_the_first_epoch_at_half_time_and_at_the_end(written):
         pytest.param("two players", {}, True, marks=slow),
     ],
 )
-def test_logging_changes_no_bit(name, settings, validation, x, tmp_path):
+def test_logging_does_not_change_the_training(name, settings, validation, x, tmp_path):
     states = []
     for callbacks in ([], [TensorBoard(tmp_path, update_freq=2, histogram_freq=1)]):
         model = make(name, **settings)
@@ -250,8 +250,8 @@ def test_logging_changes_no_bit(name, settings, validation, x, tmp_path):
     assert len(written) == len(set(written)) > 9
 
 
-def test_the_comparison_sees_a_callback_that_draws(x):
-    """The control of the test above: `generate()` without a seed changes a generator."""
+def test_the_comparison_detects_a_callback_that_draws(x):
+    """Negative control of the test above: `generate()` without a seed changes a generator."""
 
     class Drawing(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -268,7 +268,7 @@ def test_the_comparison_sees_a_callback_that_draws(x):
 @pytest.mark.parametrize("update_freq", ["batch", "epoch", 4, 1000])
 @slow
 def test_no_update_freq_loses_a_scalar_keras3_t17(update_freq, x, tmp_path):
-    """Keras's callback drops the losses of epochs for most integers."""
+    """For most integers, Keras's callback does not write the losses of epochs."""
     model = make("dense")
     fit(model, x, tmp_path, epochs=3, update_freq=update_freq, only="scalars")
     every = {"epoch": 1000, "batch": 1}.get(update_freq, update_freq)
@@ -287,7 +287,7 @@ def check_steps(folder, epochs, batches):
     assert [step for step, _ in scalars(folder, "train", "batch_loss")] == list(batches)
 
 
-def test_a_second_fit_goes_on_keras3_t18(x, tmp_path):
+def test_a_second_fit_continues_the_steps_keras3_t18(x, tmp_path):
     """The steps of batches and epochs do not start again from zero."""
     model = make("dense")
     for _ in range(2):
@@ -297,7 +297,7 @@ def test_a_second_fit_goes_on_keras3_t18(x, tmp_path):
 
 
 @slow
-def test_a_resumed_run_goes_on(x, tmp_path):
+def test_a_resumed_run_continues_the_steps(x, tmp_path):
     class Killed(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:
@@ -363,11 +363,11 @@ def test_each_optimizer_of_several_shows_its_learning_rate_and_settings(policy, 
     assert (found["optimizer"], found["optimizer.critic_loss"]) == ("Adam", "SGD")
     assert found["optimizer.critic_loss.momentum"] == 0.5
     assert found["learning_rate_critic_loss"] == 0.5
-    assert "critic" not in found  # a network
+    assert "critic" not in found  # a network is no setting
 
 
 def test_weights_of_one_name_have_tags_of_their_own_keras3_t8_t15():
-    """In Keras's callback `hidden/kernel` of both networks share a tag."""
+    """In Keras's callback the `hidden/kernel` of both networks share a tag."""
     tags_of_weights = views.histograms(make("other names"), {})
     for name in ("encoder/hidden", "decoder/hidden", "encoder/hidden_1", "decoder/hidden_1"):
         assert {f"weights/{name}/kernel", f"weights/{name}/bias"} <= set(tags_of_weights)
@@ -394,7 +394,7 @@ KINDS = {
 
 @slow
 @pytest.mark.parametrize("kind", [*KINDS, "projector"])
-def test_each_kind_can_be_switched_off_and_stand_alone(kind, x, tmp_path):
+def test_each_kind_can_be_skipped_or_written_alone(kind, x, tmp_path):
     def written(folder):
         kinds = {r.kind for some in records(folder).values() for r in some} - {""}
         return kinds | ({"projector"} if list(folder.rglob("projector_config.pbtxt")) else set())
@@ -428,7 +428,7 @@ def sources(x):
         pytest.param("arrays", "dataset", marks=slow),
     ],
 )
-def test_data_of_every_kind(source, validation, x, tmp_path):
+def test_every_kind_of_data_is_logged(source, validation, x, tmp_path):
     held_out = {
         "none": None,
         "arrays": x[:70],
@@ -469,7 +469,7 @@ def test_fit_keeps_at_most_1000_examples_and_forgets_them(x):
     assert model.fit_examples is None
 
 
-def test_models_never_built(x, tmp_path):
+def test_the_graph_of_a_model_that_was_never_built_is_tidy(x, tmp_path):
     encoder = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)], name="e")
     z = keras.layers.Dense(2)
 
@@ -490,7 +490,7 @@ def test_models_never_built(x, tmp_path):
     check_is_tidy(graph, model.parts)
 
 
-def test_vectors_have_no_images_and_everything_else(tmp_path):
+def test_vectors_have_every_kind_except_images(tmp_path):
     keras.utils.set_random_seed(0)
     model = VAE(*networks.dense((5,), 2, hidden=(4,)))
     model.compile("adam")
@@ -502,7 +502,7 @@ def test_vectors_have_no_images_and_everything_else(tmp_path):
     assert not list(tmp_path.rglob("*.png"))
 
 
-def test_labels_stand_in_the_order_of_the_examples(written, digits):
+def test_labels_have_the_order_of_the_examples(written, digits):
     lines = (written.folder / "validation" / "labels.tsv").read_text().splitlines()
     assert lines == [f"a {label}" for label in digits[1][200:]]
 
@@ -535,7 +535,7 @@ def test_examples_of_a_refused_fit_are_not_those_of_the_next(x, tmp_path):
     assert model.fit_examples is None
 
 
-def test_what_is_skipped_stays_out_whatever_the_frequencies(x, tmp_path):
+def test_a_skipped_kind_is_not_written_at_any_frequency(x, tmp_path):
     callback = board(tmp_path, "scalars", histogram_freq=1, embeddings_freq=1)
     make("dense").fit(x, epochs=3, verbose=0, callbacks=[callback])
     assert not tags(tmp_path, "histograms")
@@ -546,7 +546,7 @@ def test_what_is_skipped_stays_out_whatever_the_frequencies(x, tmp_path):
 def test_a_model_that_cannot_be_drawn_trains_and_shows_the_rest(x, tmp_path):
     class Stubborn(VAE):
         def objective(self, x, y=None, training=False):
-            assert x.shape[0] == 50  # known in training, unknown while the graph is traced
+            assert x.shape[0] == 50  # known in training, but not while the graph is drawn
             return super().objective(x, y, training)
 
         def decode(self, *args, **kwargs):
@@ -565,7 +565,7 @@ def test_a_model_that_cannot_be_drawn_trains_and_shows_the_rest(x, tmp_path):
 
 
 @slow
-def test_a_posterior_that_draws_finds_its_noise_as_it_was(x, tmp_path):
+def test_logging_does_not_change_the_noise_of_a_posterior_that_draws(x, tmp_path):
     class Drawing(VAE):
         def posterior(self, x, condition=None, training=False):
             q = super().posterior(x, condition, training)
@@ -583,7 +583,7 @@ def test_a_posterior_that_draws_finds_its_noise_as_it_was(x, tmp_path):
 
 
 @slow
-def test_under_a_strategy(strategy, x, tmp_path):
+def test_logging_under_a_strategy_does_not_change_the_training(strategy, x, tmp_path):
     states = []
     for callbacks in ([], [TensorBoard(tmp_path, update_freq="batch")]):
         keras.utils.set_random_seed(0)
@@ -598,7 +598,7 @@ def test_under_a_strategy(strategy, x, tmp_path):
 
 
 @slow
-def test_two_runs_in_one_folder(x, tmp_path):
+def test_two_runs_in_one_folder_stay_apart(x, tmp_path):
     for name, beta in (("first", 1.0), ("second", 4.0)):
         model = make("dense")
         model.beta = beta
@@ -609,7 +609,7 @@ def test_two_runs_in_one_folder(x, tmp_path):
         assert found[f"{name}/train"]
 
 
-def test_a_folder_that_cannot_be_written_costs_a_sentence_and_no_weight(x, tmp_path):
+def test_a_folder_that_cannot_be_written_gives_a_warning_and_changes_no_weight(x, tmp_path):
     (tmp_path / "file").write_text("no folder")
     states = []
     for callbacks in ([], [TensorBoard(tmp_path / "file" / "logs")]):
@@ -626,8 +626,8 @@ def test_a_folder_that_cannot_be_written_costs_a_sentence_and_no_weight(x, tmp_p
 
 
 @slow
-def test_a_full_disk_costs_a_sentence_and_no_weight(tmp_path):
-    """In a process of its own, because the limit holds for all files of a process."""
+def test_a_full_disk_gives_a_warning_and_changes_no_weight(tmp_path):
+    """In a separate process, because the limit applies to all files of a process."""
     code = f"""
 import resource, warnings
 import numpy as np
@@ -660,7 +660,7 @@ print("fine")
     assert result.stdout.endswith("fine\n"), result.stderr
 
 
-def test_weights_that_are_not_finite_stop_nothing(x, tmp_path):
+def test_weights_that_are_not_finite_do_not_stop_the_training(x, tmp_path):
     model = make("dense")
     model.ensure_built()
     kernel = model.decoder.layers[1].kernel
@@ -677,7 +677,7 @@ def test_profile_batch_writes_a_profile_keras3_t23(x, tmp_path):
     assert scalars(tmp_path, "train", "epoch_loss")
 
 
-def test_keras_arguments_keep_their_place():
+def test_keras_arguments_keep_their_position():
     ours = list(inspect.signature(TensorBoard.__init__).parameters.values())
     theirs = list(inspect.signature(keras.callbacks.TensorBoard.__init__).parameters.values())
     assert [str(p) for p in ours[: len(theirs)]] == [str(p) for p in theirs]
@@ -705,17 +705,17 @@ def test_keras_arguments_keep_their_meaning(x, tmp_path):
     assert not tags(tmp_path / "other", "graph")
 
 
-def test_what_the_callback_takes_from_keras_is_still_there(tmp_path):
-    """All private names of Keras that are used: a version without them fails here by name."""
+def test_the_private_names_of_keras_still_exist(tmp_path):
+    """If a version of Keras lacks a private name that the callback uses, the test names it."""
     callback = keras.callbacks.TensorBoard(tmp_path)
     callback.set_model(make("dense"))
     for name in ("_writers", "_should_trace", "_log_weight_as_image"):
-        assert hasattr(callback, name), f"Keras's TensorBoard has no {name} any more"
+        assert hasattr(callback, name), f"Keras's TensorBoard no longer has {name}"
     assert callback._val_writer is callback._writers["val"]
     assert callback._train_writer is callback._writers["train"]
 
 
-def test_bad_input_gets_a_sentence(x, tmp_path):
+def test_bad_input_is_refused(x, tmp_path):
     with pytest.raises(ValueError, match=r"skip has \['graphs'\]; the kinds are"):
         TensorBoard(tmp_path, skip="graphs")
     with pytest.raises(ValueError, match="expected the name of a file"):

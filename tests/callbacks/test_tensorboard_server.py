@@ -1,4 +1,4 @@
-"""The logs in a real TensorBoard: its data endpoints, and its page in a browser."""
+"""The logs in a running TensorBoard: its data endpoints, and its page in a browser."""
 
 import importlib.util
 import json
@@ -67,7 +67,7 @@ def ask(url):
     return ask
 
 
-def test_the_server_gives_every_kind(ask):
+def test_the_server_serves_every_kind(ask):
     runs = ask("runs")
     for name in ("dense", "conv"):
         below = ("", "/train", "/validation", "/views/inference", "/views/generation")
@@ -123,7 +123,7 @@ def test_hparams_join_settings_with_final_losses(ask):
             assert values["epoch_loss", run] == pytest.approx(points[-1][2])
 
 
-def test_trainings_of_one_name_in_two_folders_stay_two(tmp_path, x):
+def test_trainings_of_one_name_in_two_folders_stay_apart(tmp_path, x):
     for beta in (1.0, 4.0):
         model = make("dense")
         model.beta = beta
@@ -151,7 +151,7 @@ def test_the_projector_has_latents_labels_and_thumbnails(ask):
     assert tf.io.decode_png(ask("plugin/projector/sprite_image", **run)).shape == (80, 80, 1)
 
 
-def test_behind_a_path_prefix(logs):
+def test_the_server_works_behind_a_path_prefix(logs):
     with screenshots.tensorboard(logs, "--path_prefix", "/bench", path="/bench") as url:
         page = urllib.request.urlopen(f"{url}/", timeout=30).read().decode()
         assert "TensorBoard" in page
@@ -162,7 +162,7 @@ def test_behind_a_path_prefix(logs):
     screenshots.CHROMIUM is None or importlib.util.find_spec("playwright") is None,
     reason='needs Chromium (Debian: apt install chromium) and pip install ".[browser]"',
 )
-def test_the_page_draws_the_parts_and_asks_nobody_else(url):
+def test_the_page_draws_the_parts_and_contacts_no_other_server(url):
     with screenshots.browser() as (page, asked):
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))

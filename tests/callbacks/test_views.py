@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a model: numbers and pictures, here without a fit."""
+"""Numbers and pictures of a model for TensorBoard, tested without a fit."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def pictures(model, x, y=None):
 
 
 def image(picture, row, column):
-    """One of the images of 8 x 8 pixels in a picture, without the gap between them."""
+    """One image of 8 x 8 pixels in a picture, without the gap around it."""
     return picture[9 * row : 9 * row + 8, 9 * column : 9 * column + 8]
 
 
@@ -63,7 +63,7 @@ def test_a_conditional_model_generates_all_classes_if_there_are_no_examples():
 
 
 def test_reconstructions_of_two_levels_are_those_of_the_model(x):
-    """Not `decode(encode(x))`, which starts at the top level and loses what is below."""
+    """Not `decode(encode(x))`, which starts at the top level and loses the lower levels."""
     model = kinds.ladder()
     shown = pictures(model, x)["reconstructions"]
     for column, expected in enumerate(model.reconstruct(x[:16])):
@@ -89,7 +89,7 @@ def test_latents_of_a_codebook_are_its_vectors(x):
     assert set(pictures(model, x)) == {"reconstructions"}
 
 
-def test_in_a_row_of_a_traversal_one_latent_moves(x, monkeypatch):
+def test_each_row_of_a_traversal_moves_one_latent(x, monkeypatch):
     model, given = make("conv"), []
     decode = model.decode
     monkeypatch.setitem(
@@ -118,7 +118,7 @@ def test_a_denoising_model_shows_input_target_and_reconstruction(x):
         np.testing.assert_allclose(image(shown, row, 5), 1 - images[5], atol=1e-6)
 
 
-def test_pictures_of_data_beyond_one_keep_their_greys(x):
+def test_pictures_of_data_outside_the_unit_interval_keep_their_contrast(x):
     data = (100 * x - 30).astype("float32")
     shown = pictures(make("gaussian"), data)["reconstructions"]
     original = image(shown, 0, 0)
@@ -126,7 +126,7 @@ def test_pictures_of_data_beyond_one_keep_their_greys(x):
     assert 0 <= original.min() < original.max() <= 1
 
 
-def test_a_weight_of_the_models_own_has_a_histogram():
+def test_a_weight_of_the_model_itself_has_a_histogram():
     found = views.histograms(make("two players"), {})
     assert {"weights/scale", "weights/critic/score/kernel"} <= set(found)
 

@@ -1,4 +1,4 @@
-"""Larochelle's files: parsed, checked, limited by a seeded choice, downloaded where missing."""
+"""Larochelle's files are parsed, checked, limited by a seeded choice, and downloaded if missing."""
 
 import hashlib
 import os
@@ -19,21 +19,21 @@ real = pytest.mark.skipif(
 
 
 @real
-def test_the_real_files_are_whole():
+def test_the_real_files_are_complete():
     x_train, x_valid, x_test = parts = datasets.load_binarized_mnist()
     assert [len(part) for part in parts] == [50_000, 10_000, 10_000]
     for part in parts:
         assert part.shape[1:] == (28, 28, 1)
         assert part.dtype == "float32"
     np.testing.assert_array_equal(np.unique(x_valid), [0, 1])
-    assert x_train.mean() == pytest.approx(0.1307, abs=2e-3)  # as the grey images
-    # The test file is sorted by digit: ink falls from the zeros to the ones, 980 images later.
+    assert x_train.mean() == pytest.approx(0.1307, abs=2e-3)  # as in the grey images
+    # The test file is sorted by digit: first 980 zeros, then the ones, which have less ink.
     assert x_test[:980].mean() > 1.5 * x_test[980 : 980 + 1135].mean()
 
 
 @real
 def test_the_images_are_draws_from_grey_images():
-    """Its test part is MNIST's, sorted by label: no pixel is 1 where the image is 0."""
+    """Its test part is that of MNIST, sorted by label: no pixel is 1 where the grey image is 0."""
     if not (FOLDER.parent / "mnist").exists():
         pytest.skip("no MNIST files beside them")
     _, (grey, labels) = datasets.load_mnist()
@@ -44,11 +44,11 @@ def test_the_images_are_draws_from_grey_images():
 
 
 @real
-def test_a_part_is_a_seeded_choice_of_all_digits():
+def test_limit_takes_a_seeded_choice_of_all_digits():
     *_, part = datasets.load_binarized_mnist(limit=500, seed=1)
     assert part.shape == (500, 28, 28, 1)
     *_, whole = datasets.load_binarized_mnist()
-    assert part.mean() == pytest.approx(whole.mean(), abs=5e-3)  # the first 500 are zeros
+    assert part.mean() == pytest.approx(whole.mean(), abs=5e-3)  # the first 500 images are zeros
     *_, same = datasets.load_binarized_mnist(limit=500, seed=1)
     *_, other = datasets.load_binarized_mnist(limit=500, seed=2)
     np.testing.assert_array_equal(part, same)
@@ -56,13 +56,13 @@ def test_a_part_is_a_seeded_choice_of_all_digits():
 
 
 def amat(images):
-    """Rows of zeros and ones as the published files write them."""
+    """Rows of zeros and ones in the format of the published files."""
     return "".join(" ".join(map(str, row)) + "\n" for row in images).encode()
 
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """Three small files, with their checksums in the place of the published ones."""
+    """Three small files, whose checksums replace the published ones."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     images = np.random.default_rng(0).integers(0, 2, (5, 784))
     content = amat(images)
@@ -71,7 +71,7 @@ def small(tmp_path, monkeypatch):
     return images, content, tmp_path / "datasets" / "binarized_mnist"
 
 
-def test_a_file_that_is_not_there_is_downloaded_once(small, tmp_path, monkeypatch):
+def test_a_missing_file_is_downloaded_once(small, tmp_path, monkeypatch):
     images, content, folder = small
     (tmp_path / "server").mkdir()
     for part in ("train", "valid", "test"):
@@ -81,10 +81,10 @@ def test_a_file_that_is_not_there_is_downloaded_once(small, tmp_path, monkeypatc
         for part in datasets.load_binarized_mnist():
             np.testing.assert_array_equal(part.reshape(5, 784), images)
         assert len(list(folder.iterdir())) == 3
-        monkeypatch.setattr(keras.utils, "get_file", None)  # the second time nothing is fetched
+        monkeypatch.setattr(keras.utils, "get_file", None)  # nothing is downloaded the second time
 
 
-def test_a_damaged_file_and_a_missing_network_are_named(small, tmp_path, monkeypatch):
+def test_a_damaged_file_and_a_failed_download_are_reported(small, tmp_path, monkeypatch):
     *_, folder = small
     monkeypatch.setattr(binarized_mnist, "_ORIGIN", f"file://{tmp_path}/nowhere/")
     with pytest.raises(OSError, match=r"train.amat could not be downloaded.*put it into"):
@@ -96,7 +96,7 @@ def test_a_damaged_file_and_a_missing_network_are_named(small, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("limit", [0, 2.5, -1])
-def test_a_limit_that_is_none_is_refused(small, limit):
+def test_a_bad_limit_is_refused(small, limit):
     _, content, folder = small
     folder.mkdir(parents=True)
     for part in ("train", "valid", "test"):

@@ -26,13 +26,13 @@ def test_limit_keeps_the_classes_in_proportion(limit):
     assert np.ptp(np.bincount(y, minlength=10)) <= max(1, 0.02 * limit)
 
 
-def test_limit_is_fixed_by_its_seed():
+def test_the_seed_fixes_the_choice():
     first, again, other = (datasets.load_digits(limit=100, seed=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first[0][0], again[0][0])
     assert not np.array_equal(first[0][0], other[0][0])
 
 
 @pytest.mark.parametrize("bad", [0, -3, 2.5])
-def test_a_bad_limit_gets_a_sentence(bad):
+def test_a_bad_limit_is_refused(bad):
     with pytest.raises(ValueError, match="limit is"):
         datasets.load_digits(limit=bad)

@@ -15,21 +15,21 @@ real = pytest.mark.skipif(not FILES.exists(), reason="no files in $KERAS_HOME/da
 
 
 def idx(array):
-    """The array of bytes as an IDX file."""
+    """An array of bytes as an IDX file."""
     sizes = np.array(array.shape, ">u4").tobytes()
     return bytes([0, 0, 8, array.ndim]) + sizes + array.astype("uint8").tobytes()
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Two images of each of the 47 classes: image i is one white line, at the left, of i pixels."""
+    """Two images of each of the 47 classes: a white line on the left, as long as the label says."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     folder = tmp_path / "datasets" / "emnist"
     folder.mkdir(parents=True)
     labels = np.repeat(np.arange(47), 2)
     images = np.zeros((94, 28, 28), "uint8")
     for image, label in zip(images, labels, strict=True):
-        image[0, : label % 28] = 255  # transposed: in the file the line lies along the top
+        image[0, : label % 28] = 255  # transposed: in the file the line is at the top
     for part in ("train", "test"):
         for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
             with gzip.open(folder / f"emnist-balanced-{part}-{kind}-ubyte.gz", "wb") as file:
@@ -37,7 +37,7 @@ def folder(tmp_path, monkeypatch):
     return folder
 
 
-def test_images_stand_upright_and_labels_are_places_in_classes(folder):
+def test_images_are_upright_and_labels_are_positions_in_classes(folder):
     (x, y), (x_test, y_test) = datasets.load_emnist()
     assert x.shape == x_test.shape == (72, 28, 28, 1)
     assert (x.dtype, y.dtype, x.max()) == ("float32", "int64", 1)
@@ -52,12 +52,12 @@ def test_images_stand_upright_and_labels_are_places_in_classes(folder):
 
 
 @pytest.mark.parametrize("classes", ["", "AA", "0c"])
-def test_classes_that_are_none_get_a_sentence(classes, folder):
-    with pytest.raises(ValueError, match="expected different characters of '0123"):
+def test_invalid_classes_are_refused(classes, folder):
+    with pytest.raises(ValueError, match="expected distinct characters from '0123"):
         datasets.load_emnist(classes=classes)
 
 
-def test_a_file_that_is_cut_off_or_missing_gets_a_sentence(folder):
+def test_a_truncated_or_missing_file_is_refused(folder):
     path = folder / "emnist-balanced-test-images-idx3-ubyte.gz"
     whole = gzip.decompress(path.read_bytes())
     for content in (gzip.compress(whole[:-9]), path.read_bytes()[:-9], b""):
@@ -65,12 +65,12 @@ def test_a_file_that_is_cut_off_or_missing_gets_a_sentence(folder):
         with pytest.raises(ValueError, match="is damaged"):
             datasets.load_emnist()
     path.unlink()
-    with pytest.raises(OSError, match=r"put the files emnist-balanced.*into .*emnist"):
+    with pytest.raises(OSError, match=r"put emnist-balanced.* into .*emnist"):
         datasets.load_emnist()
 
 
 @real
-def test_real_characters_are_whole_and_upright():
+def test_real_characters_are_complete_and_upright():
     (x, y), (x_test, y_test) = datasets.load_emnist()
     for images, labels in ((x, y), (x_test, y_test)):
         assert images.shape == (len(labels), 28, 28, 1)
@@ -78,4 +78,4 @@ def test_real_characters_are_whole_and_upright():
     upper, lower = (
         x[y == CHARACTERS.find("T")][:, half].mean() for half in (np.s_[:14], np.s_[14:])
     )
-    assert upper > 1.3 * lower  # the bar of a T is above
+    assert upper > 1.3 * lower  # the bar of a T is at the top

@@ -1,4 +1,4 @@
-"""The loaders read the published files where they lie, and say what to do where none are."""
+"""The loaders read the published files, and say what to do if they are missing."""
 
 import gzip
 import os
@@ -19,7 +19,7 @@ def real(name):
 
 
 @real("mnist")
-def test_real_mnist_is_whole():
+def test_real_mnist_is_complete():
     (x_train, y_train), (x_test, y_test) = datasets.load_mnist()
     assert x_train.shape == (60_000, 28, 28, 1)
     assert x_test.shape == (10_000, 28, 28, 1)
@@ -31,7 +31,7 @@ def test_real_mnist_is_whole():
 
 
 @real("fashion-mnist")
-def test_real_fashion_mnist_is_whole():
+def test_real_fashion_mnist_is_complete():
     (x_train, y_train), (x_test, y_test) = datasets.load_fashion_mnist()
     assert x_train.shape == (60_000, 28, 28, 1)
     assert (x_train.dtype, y_train.dtype) == ("float32", "int64")
@@ -49,13 +49,13 @@ def test_limit_keeps_the_classes_in_proportion():
     np.testing.assert_allclose(np.bincount(y) / 1000, np.bincount(whole) / 1e4, atol=0.01)
 
 
-def test_a_damaged_file_is_named(tmp_path, monkeypatch):
+def test_the_error_names_a_damaged_file(tmp_path, monkeypatch):
     folder = tmp_path / "datasets" / "mnist"
     folder.mkdir(parents=True)
     with gzip.open(folder / "train-images-idx3-ubyte.gz", "wb") as file:
         file.write(b"\0\0\x08\x03 not the published content")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    for damage in (lambda content: content, lambda content: content[:-9]):  # cut off, too
+    for damage in (lambda content: content, lambda content: content[:-9]):  # also truncated
         path = folder / "train-images-idx3-ubyte.gz"
         path.write_bytes(damage(path.read_bytes()))
         with pytest.raises(ValueError, match=r"train-images-idx3-ubyte.gz is damaged.*Remove it"):
@@ -68,22 +68,22 @@ LOADERS = [
 ]
 
 
-@pytest.mark.parametrize(("load", "of_keras"), LOADERS)
-def test_missing_files_without_a_network_get_one_sentence(load, of_keras, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("load", "keras_module"), LOADERS)
+def test_missing_files_without_a_network_are_reported(load, keras_module, tmp_path, monkeypatch):
     def no_network():
         raise Exception("URL fetch failure")
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(of_keras, "load_data", no_network)
+    monkeypatch.setattr(keras_module, "load_data", no_network)
     with pytest.raises(OSError, match=r"mnist could not be downloaded.*datasets.*load_digits"):
         load()
 
 
-@pytest.mark.parametrize(("load", "of_keras"), LOADERS)
-def test_without_files_the_download_of_keras_is_used(load, of_keras, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("load", "keras_module"), LOADERS)
+def test_missing_files_are_downloaded_by_keras(load, keras_module, tmp_path, monkeypatch):
     images, labels = np.full((20, 28, 28), 255, "uint8"), np.arange(20, dtype="uint8") % 10
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(of_keras, "load_data", lambda: ((images, labels), (images, labels)))
+    monkeypatch.setattr(keras_module, "load_data", lambda: ((images, labels), (images, labels)))
     (x, y), _ = load(limit=10)
     assert x.shape == (10, 28, 28, 1)
     assert x.max() == 1

@@ -19,7 +19,7 @@ def autoencoder():
     return model
 
 
-def test_it_trains_and_logs_two_losses_that_are_equal(autoencoder, x):
+def test_it_trains_and_logs_two_equal_losses(autoencoder, x):
     history = autoencoder.fit(x, epochs=5, verbose=0, validation_data=x[:50]).history
     assert sorted(history) == ["loss", "reconstruction_loss", "val_loss", "val_reconstruction_loss"]
     np.testing.assert_allclose(history["loss"], history["reconstruction_loss"])
@@ -32,13 +32,13 @@ def test_the_loss_is_the_mean_over_examples_whatever_the_batch_size_keras3_3_1(a
         loss, _ = autoencoder.evaluate(x, batch_size=batch_size, verbose=0)
         assert loss == pytest.approx(expected, rel=1e-6)
     batches = [np.mean(autoencoder.objective(part)["loss"]) for part in (x[:299], x[299:])]
-    assert np.mean(batches) != pytest.approx(expected, rel=1e-4)  # the mean of the batch means
+    assert np.mean(batches) != pytest.approx(expected, rel=1e-4)  # the mean of batch means differs
     autoencoder.compile(keras.optimizers.SGD(0.0))
     history = autoencoder.fit(x, batch_size=299, shuffle=False, verbose=0).history
     assert history["loss"][0] == pytest.approx(expected, rel=1e-6)
 
 
-def test_weights_of_examples_weigh(autoencoder, x):
+def test_the_loss_is_the_mean_with_sample_weights(autoencoder, x):
     each = np.array(autoencoder.objective(x)["loss"])
     weights = np.random.default_rng(0).random(len(x)).astype("float32")
     loss, _ = autoencoder.evaluate(x, sample_weight=weights, batch_size=70, verbose=0)
@@ -47,7 +47,7 @@ def test_weights_of_examples_weigh(autoencoder, x):
     assert loss == pytest.approx(each[weights > 0.5].mean(), rel=1e-5)
 
 
-def test_verbs(autoencoder, x):
+def test_encode_and_predict_agree_with_the_networks(autoencoder, x):
     z = autoencoder.encode(x)
     np.testing.assert_allclose(z, autoencoder.encoder(x), atol=1e-6)
     np.testing.assert_allclose(autoencoder.predict(x, verbose=0), autoencoder.decode(z), atol=1e-6)

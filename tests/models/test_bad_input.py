@@ -1,4 +1,4 @@
-"""Bad input gets one clear sentence and loses nothing: weights stay, and the model trains on."""
+"""Bad input raises an error of one clear sentence, and changes neither weights nor model."""
 
 import keras
 import numpy as np
@@ -13,8 +13,8 @@ from tests.conftest import weights_of
 NAN = np.full((4, 8, 8, 1), np.nan)
 
 
-def one_sentence(error):
-    """Short, one line, and it ends as a sentence does."""
+def check_is_one_sentence(error):
+    """The message is short, on one line, and ends like a sentence."""
     text = str(error.value)
     assert "\n" not in text
     assert len(text) < 300
@@ -146,13 +146,13 @@ TO_FIT = {
 
 @pytest.mark.parametrize("case", TO_FIT)
 def test_fit_refuses(make_vae, x, case):
-    make, sentence = TO_FIT[case]
+    make, message = TO_FIT[case]
     vae = make_vae()
     before = weights_of(vae)
-    with pytest.raises((ValueError, TypeError), match=sentence) as error:
+    with pytest.raises((ValueError, TypeError), match=message) as error:
         vae.fit(**make(x), verbose=0)
-    if case != "validation_split of a dataset":  # that one is Keras's own
-        one_sentence(error)
+    if case != "validation_split of a dataset":  # a message of Keras
+        check_is_one_sentence(error)
     np.testing.assert_array_equal(weights_of(vae), before)
     assert vae.epochs_seen == 0
 
@@ -167,7 +167,7 @@ def test_after_many_refusals_the_same_model_trains_as_a_fresh_one(make_vae, x):
 
 
 @pytest.mark.parametrize(
-    ("bad", "sentence"),
+    ("bad", "message"),
     [
         (lambda x: 255 * x, "Divide by 255"),
         (lambda x: x[..., 0], "expected"),
@@ -176,10 +176,10 @@ def test_after_many_refusals_the_same_model_trains_as_a_fresh_one(make_vae, x):
         (lambda x: {"x": x}, "is a dict"),
     ],
 )
-def test_evaluate_refuses(make_vae, x, bad, sentence):
-    with pytest.raises((ValueError, TypeError), match=sentence) as error:
+def test_evaluate_refuses(make_vae, x, bad, message):
+    with pytest.raises((ValueError, TypeError), match=message) as error:
         make_vae().evaluate(bad(x), verbose=0)
-    one_sentence(error)
+    check_is_one_sentence(error)
 
 
 SHAPES = [
@@ -193,18 +193,18 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("verb", ["encode", "predict", "elbo", "log_likelihood"])
-@pytest.mark.parametrize(("bad", "sentence"), SHAPES)
-def test_verbs_refuse(make_vae, x, verb, bad, sentence):
-    with pytest.raises((ValueError, TypeError), match=sentence) as error:
+@pytest.mark.parametrize(("bad", "message"), SHAPES)
+def test_verbs_refuse(make_vae, x, verb, bad, message):
+    with pytest.raises((ValueError, TypeError), match=message) as error:
         getattr(make_vae(), verb)(bad(x))
-    one_sentence(error)
+    check_is_one_sentence(error)
 
 
 @pytest.mark.parametrize("bad", [None, {}, 3])
 def test_predict_refuses_an_object_that_is_not_data(make_vae, bad):
     with pytest.raises((ValueError, TypeError), match="expected an array of examples") as error:
         make_vae().predict(bad)
-    one_sentence(error)
+    check_is_one_sentence(error)
 
 
 def test_one_step_methods_refuse(make_vae, x):
@@ -226,11 +226,11 @@ def test_densities_refuse_values_outside_the_support(make_vae, x, verb):
 def test_decode_refuses(make_vae, bad):
     with pytest.raises(ValueError, match=r"expected \(n, 2\)|holds NaN|is empty") as error:
         make_vae().decode(bad)
-    one_sentence(error)
+    check_is_one_sentence(error)
 
 
 @pytest.mark.parametrize("bad", [-1, 0, 2.5, "3", True])
-def test_counts_are_refused(make_vae, x, bad):
+def test_bad_counts_are_refused(make_vae, x, bad):
     vae = make_vae()
     for call in (
         lambda: vae.generate(bad),
@@ -240,7 +240,7 @@ def test_counts_are_refused(make_vae, x, bad):
     ):
         with pytest.raises(ValueError, match="expected an int of at least 1") as error:
             call()
-        one_sentence(error)
+        check_is_one_sentence(error)
 
 
 def test_a_condition_is_refused_by_a_model_that_reads_none(make_vae, x):
@@ -258,7 +258,7 @@ def test_a_condition_is_refused_by_a_model_that_reads_none(make_vae, x):
 
 
 @pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf"), None, "a"])
-def test_beta_is_refused(make_vae, bad):
+def test_a_bad_beta_is_refused(make_vae, bad):
     with pytest.raises(ValueError, match="beta is"):
         make_vae(beta=bad)
     vae = make_vae()
@@ -267,8 +267,8 @@ def test_beta_is_refused(make_vae, bad):
     assert float(vae.beta) == 1
 
 
-def networks_of(outputs=2, units=(2, 2), z=2, last=None, size=64):
-    """A pair that can be wrong in each way."""
+def make_networks(outputs=2, units=(2, 2), z=2, last=None, size=64):
+    """A pair of networks; each argument can make it invalid."""
     x, code = keras.Input((8, 8, 1)), keras.Input((z,))
     flat = keras.layers.Flatten()(x)
     heads = [keras.layers.Dense(n)(flat) for n in (*units, 2)[:outputs]]
@@ -278,7 +278,7 @@ def networks_of(outputs=2, units=(2, 2), z=2, last=None, size=64):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         ({"outputs": 1}, "encoder has 1 output;.*two outputs.*leave sampling out"),
         ({"outputs": 3}, "encoder has 3 outputs"),
@@ -289,25 +289,25 @@ def networks_of(outputs=2, units=(2, 2), z=2, last=None, size=64):
         ({"last": "softmax"}, "ends in a softmax"),
     ],
 )
-def test_networks_that_do_not_fit_are_refused_when_the_model_is_made(arguments, sentence):
-    with pytest.raises(ValueError, match=sentence) as error:
-        VAE(*networks_of(**arguments))
-    one_sentence(error)
+def test_networks_that_do_not_fit_are_refused_when_the_model_is_made(arguments, message):
+    with pytest.raises(ValueError, match=message) as error:
+        VAE(*make_networks(**arguments))
+    check_is_one_sentence(error)
 
 
-def test_a_sigmoid_is_found_as_a_layer_of_its_own_and_in_a_sequential():
-    encoder, _ = networks_of()
+def test_a_sigmoid_is_found_as_a_separate_layer_and_in_a_sequential():
+    encoder, _ = make_networks()
     for last in (keras.layers.Activation("sigmoid"), keras.layers.Softmax()):
         decoder = keras.Sequential(
             [keras.Input((2,)), keras.layers.Dense(64), last, keras.layers.Reshape((8, 8, 1))]
         )
         with pytest.raises(ValueError, match="needs logits"):
             VAE(encoder, decoder)
-    VAE(*networks_of(last="sigmoid"), likelihood="gaussian")  # a mean in [0, 1] is fine
+    VAE(*make_networks(last="sigmoid"), likelihood="gaussian")  # a mean in [0, 1] is fine
 
 
-def test_a_sigmoid_is_found_behind_operations_and_not_where_it_is_no_activation():
-    encoder, _ = networks_of()
+def test_a_sigmoid_operation_is_found_only_as_the_last_activation():
+    encoder, _ = make_networks()
     z = keras.Input((2,))
     h = keras.layers.Reshape((4, 4, 1))(keras.layers.Dense(16)(z))
     grown = keras.layers.UpSampling2D(2)
@@ -317,23 +317,23 @@ def test_a_sigmoid_is_found_behind_operations_and_not_where_it_is_no_activation(
     VAE(encoder, keras.Model(z, grown(keras.ops.sigmoid(h) * 8 - 4)))  # logits in (-4, 4)
 
 
-def test_an_encoder_of_a_dict_is_refused():
+def test_an_encoder_that_returns_a_dict_is_refused():
     x = keras.Input((8, 8, 1))
     flat = keras.layers.Flatten()(x)
     names = ("z_mean", "z_log_var")
     encoder = keras.Model(x, {name: keras.layers.Dense(2)(flat) for name in names})
     with pytest.raises(ValueError, match="gives a dict"):
-        VAE(encoder, networks_of()[1])
+        VAE(encoder, make_networks()[1])
 
 
 def test_a_decoder_of_means_is_refused_where_variances_are_needed():
     with pytest.raises(ValueError, match=r"needs \(8, 8, 2\)"):
-        VAE(*networks_of(), likelihood=Gaussian(variance="decoder"))
+        VAE(*make_networks(), likelihood=Gaussian(variance="decoder"))
 
 
 @pytest.mark.parametrize("bad", ["encoder", None, lambda x: x])
 def test_an_object_that_is_not_a_network_is_refused(bad):
-    encoder, decoder = networks_of()
+    encoder, decoder = make_networks()
     with pytest.raises(TypeError, match=r"expected a keras\.Model"):
         VAE(bad, decoder)
     with pytest.raises(TypeError, match=r"expected a keras\.Model"):
@@ -343,7 +343,7 @@ def test_an_object_that_is_not_a_network_is_refused(bad):
 @pytest.mark.parametrize("argument", [{"likelihood": "poisson"}, {"prior": "flat"}])
 def test_unknown_names_are_refused(argument):
     with pytest.raises(ValueError, match="expected one of"):
-        VAE(*networks_of(), **argument)
+        VAE(*make_networks(), **argument)
 
 
 @pytest.mark.parametrize("bad", [1.5, "1", -1, 2**63])
@@ -354,7 +354,7 @@ def test_a_bad_seed_is_refused(bad):
         VAE(*networks.dense((8, 8, 1), 2)).generate(1, seed=bad)
 
 
-def test_a_model_that_is_not_compiled_says_so(x):
+def test_a_model_that_is_not_compiled_is_refused(x):
     vae = VAE(*networks.dense((8, 8, 1), 2))
     for call in (vae.fit, vae.evaluate):
         with pytest.raises(ValueError, match="is not compiled; call compile"):
@@ -364,7 +364,7 @@ def test_a_model_that_is_not_compiled_says_so(x):
         vae.fit(x)
 
 
-def test_an_objective_that_gives_other_names_than_loss_names_says_so(x):
+def test_an_objective_with_other_names_than_loss_names_is_refused(x):
     class Forgetful(VAE):
         def objective(self, x, y=None, training=False):
             return {**super().objective(x, y, training), "extra": x[:, 0, 0, 0]}
@@ -375,10 +375,10 @@ def test_an_objective_that_gives_other_names_than_loss_names_says_so(x):
         vae.fit(x, verbose=0)
 
 
-# What a subclass gets wrong ------------------------------------------------------------------
+# Errors of a subclass -----------------------------------------------------------------------
 
 
-def of_subclass(**methods):
+def make_subclass(**methods):
     vae = type("Wrong", (VAE,), methods)(*networks.dense((8, 8, 1), 2, hidden=(4,)))
     vae.compile("adam")
     return vae
@@ -403,7 +403,7 @@ ops = keras.ops
 
 
 @pytest.mark.parametrize(
-    ("methods", "sentence"),
+    ("methods", "message"),
     [
         (
             {"regulariser": lambda self, q, p, z, divergence: ops.sum(divergence)},
@@ -433,16 +433,16 @@ ops = keras.ops
         ),
     ],
 )
-def test_a_step_says_which_term_or_weight_of_a_subclass_is_wrong(x, methods, sentence):
-    vae = of_subclass(**methods)
-    with pytest.raises(ValueError, match=sentence) as error:
+def test_the_error_names_the_wrong_term_or_weight_of_a_subclass(x, methods, message):
+    vae = make_subclass(**methods)
+    with pytest.raises(ValueError, match=message) as error:
         vae.fit(x, verbose=0)
-    one_sentence(error)
+    check_is_one_sentence(error)
 
 
-def test_a_term_of_the_whole_batch_is_broadcast(x):
+def test_a_term_that_is_broadcast_over_the_batch_is_accepted(x):
     def regulariser(self, q, p, z, divergence):
-        of_batch = ops.sum(ops.mean(divergence, axis=0))
-        return ops.broadcast_to(of_batch, ops.shape(divergence)[:1])
+        total = ops.sum(ops.mean(divergence, axis=0))
+        return ops.broadcast_to(total, ops.shape(divergence)[:1])
 
-    of_subclass(regulariser=regulariser).fit(x, verbose=0)
+    make_subclass(regulariser=regulariser).fit(x, verbose=0)

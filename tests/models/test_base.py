@@ -1,6 +1,6 @@
-"""The Keras side: `fit` with everything that Keras's `fit` takes, and the traps of KERAS3.
+"""The Keras side: all that `fit` accepts, and the traps of KERAS3.
 
-Each test that names a fact of KERAS3 fails if the fact is ignored.
+A test that cites KERAS3 in its name fails if the code ignores that trap.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from tests.conftest import weights_of
 
 
 def recorded_orders(vae, x, epochs, **arguments):
-    """The order in which `fit` shows the rows, epoch after epoch: x must have distinct rows."""
+    """The order of the rows in each epoch of `fit`; the rows of x must differ in their sum."""
     seen = []
     original = vae.objective
 
@@ -39,7 +39,7 @@ def numbered():
     return (np.arange(64)[:, None, None, None] / 64 * np.ones((8, 8, 1))).astype("float32")
 
 
-# Facts of KERAS3 ---------------------------------------------------------------------------
+# Traps of KERAS3 ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("argument", [{"loss": "mse"}, {"metrics": ["mae"]}])
@@ -60,7 +60,7 @@ def test_an_optimizer_without_a_config_trains(make_vae, x):
     make_vae(optimizer=keras.optimizers.Adam(Schedule())).fit(x[:32], verbose=0)
 
 
-def test_each_loss_is_logged_once_and_fed_keras3_2_2(make_vae, x):
+def test_each_loss_is_tracked_and_logged_once_keras3_2_2(make_vae, x):
     vae = make_vae()
     vae.fit(x[:32], verbose=0)
     names = ["loss", "reconstruction_loss", "kl_loss", "elbo"]
@@ -68,10 +68,10 @@ def test_each_loss_is_logged_once_and_fed_keras3_2_2(make_vae, x):
     values = vae.evaluate(x, verbose=0)
     assert len(values) == 4
     assert values == [vae.evaluate(x, verbose=0, return_dict=True)[name] for name in names]
-    assert values[0] > 1  # Keras's own tracker, not fed, says 0.0
+    assert values[0] > 1  # Keras's own tracker is never updated and says 0.0
 
 
-def test_an_own_metric_is_logged_and_reset_beside_the_losses_keras3_2_2(x):
+def test_a_metric_of_a_subclass_is_logged_and_reset_keras3_2_2(x):
     class Counting(VAE):
         def __init__(self, *arguments, **settings):
             super().__init__(*arguments, **settings)
@@ -118,7 +118,7 @@ def test_generator_states_are_saved_and_restored_keras3_4_2(make_vae, x, tmp_pat
     for place, state in states.items():
         np.testing.assert_array_equal(state, loaded[place])
     assert other.epochs_seen == 2
-    assert states["encoder/layers/dropout_1/seed_generator"][1] == 20  # something was drawn
+    assert states["encoder/layers/dropout_1/seed_generator"][1] == 20  # 20 draws
 
 
 def test_validation_changes_no_training_and_evaluations_agree_keras3_4_4(make_vae, x):
@@ -136,7 +136,7 @@ def test_every_epoch_has_an_order_of_its_own_keras3_4_5(make_vae, numbered):
     assert len({tuple(order) for order in orders}) == 3
     for order in orders:
         np.testing.assert_array_equal(np.sort(order), np.sort(orders[0]))
-    second = recorded_orders(vae, numbered, epochs=2)  # a second fit goes on
+    second = recorded_orders(vae, numbered, epochs=2)  # a second fit continues
     assert len({tuple(order) for order in [*orders, *second]}) == 5
     unbroken = recorded_orders(
         make_vae(compile_arguments={"run_eagerly": True}), numbered, epochs=5
@@ -164,7 +164,7 @@ def test_loading_keeps_the_optimizer_keras3_6_7(make_vae, x, tmp_path):
     assert int(again.optimizer.iterations) == 4
 
 
-def test_weights_of_examples_count_without_y_keras3_8_1(make_vae, x):
+def test_sample_weights_count_without_y_keras3_8_1(make_vae, x):
     weights = (np.arange(300) % 2).astype("float32")
     models = {}
     for name, arguments in {
@@ -277,7 +277,7 @@ def test_after_a_refused_fit_the_same_model_trains_keras3_19_8(make_vae, x):
     assert losses[-1] < losses[0]
 
 
-# Everything that fit takes -----------------------------------------------------------------
+# All that fit accepts ----------------------------------------------------------------------
 
 
 def as_dataset(*arrays):
@@ -403,7 +403,7 @@ def test_initial_epoch_counts_as_in_keras(make_vae, x):
         {"optimizer": keras.optimizers.AdamW(use_ema=True)},
     ],
 )
-def test_fit_compiled_and_optimised_in_every_way(make_vae, x, arguments):
+def test_fit_works_with_every_compile_setting_and_optimizer(make_vae, x, arguments):
     settings = dict(arguments)
     optimizer = settings.pop("optimizer", "adam")
     if not isinstance(optimizer, str):
@@ -414,7 +414,7 @@ def test_fit_compiled_and_optimised_in_every_way(make_vae, x, arguments):
 
 
 def test_a_partial_last_batch_is_a_mean_over_its_own_rows(make_vae, x):
-    """One SGD step on 3 rows equals the step of the mean of their losses."""
+    """One SGD step on 3 rows equals a step on the mean of their losses."""
     vae, other = (make_vae(optimizer=keras.optimizers.SGD(0.1), seed=3) for _ in range(2))
     vae.fit(x[:3], batch_size=32, shuffle=False, verbose=0)
     with tf.GradientTape() as tape:
@@ -426,7 +426,7 @@ def test_a_partial_last_batch_is_a_mean_over_its_own_rows(make_vae, x):
     np.testing.assert_allclose(weights_of(vae), weights_of(other), atol=1e-6)
 
 
-def test_a_weight_of_two_is_an_example_twice(x):
+def test_a_sample_weight_of_two_equals_an_example_twice(x):
     """Without noise (log_var at its lower bound) the two updates agree."""
 
     def make():
@@ -449,7 +449,7 @@ def test_a_batch_of_weight_zero_changes_nothing(make_vae, x):
     np.testing.assert_array_equal(weights_of(vae), before)
 
 
-def test_early_stopping_and_checkpoints_watch_the_losses(make_vae, x, tmp_path):
+def test_early_stopping_and_checkpoints_monitor_the_losses(make_vae, x, tmp_path):
     vae = make_vae()
     best = keras.callbacks.ModelCheckpoint(
         tmp_path / "best.keras", monitor="val_elbo", mode="max", save_best_only=True
@@ -478,7 +478,7 @@ def test_one_step_methods_give_the_losses_in_order(make_vae, x):
     assert vae.predict_on_batch(x[:4]).shape == (4, 8, 8, 1)
 
 
-def test_a_frozen_encoder_stays_as_it_is(make_vae, x):
+def test_a_frozen_encoder_does_not_change(make_vae, x):
     vae = make_vae()
     vae.encoder.trainable = False
     vae.compile("adam")
@@ -489,7 +489,7 @@ def test_a_frozen_encoder_stays_as_it_is(make_vae, x):
 
 
 def test_two_players_follow_their_own_terms(x):
-    """A second network with a term of its own: one optimizer, one update, disjoint groups."""
+    """A second network with its own term: one optimizer, one update, disjoint groups of weights."""
 
     class WithCritic(VAE):
         loss_names = (*VAE.loss_names, "critic_loss")
@@ -526,8 +526,8 @@ def test_two_players_follow_their_own_terms(x):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def reads_in_no_order(step):
-    """(write, read) of a variable that the graph as TensorFlow runs it leaves in any order."""
+def unordered_reads(step):
+    """(write, read) pairs of a variable that the optimised graph may run in any order."""
     context = eager_context.context()
     context.enable_graph_collection()
     step()
@@ -559,8 +559,8 @@ def reads_in_no_order(step):
     return found
 
 
-def test_no_player_sees_what_another_has_updated_already(x, monkeypatch):
-    """TensorFlow's optimiser of graphs drops an edge that says so, in one step of hundreds seen."""
-    assert not reads_in_no_order(lambda: callback_models.make("two players").train_on_batch(x[:32]))
+def test_no_player_reads_weights_that_another_has_updated(x, monkeypatch):
+    """TensorFlow's graph optimiser may drop the control edge that ensures this."""
+    assert not unordered_reads(lambda: callback_models.make("two players").train_on_batch(x[:32]))
     monkeypatch.setattr(tf, "control_dependencies", lambda _: contextlib.nullcontext())
-    assert reads_in_no_order(lambda: callback_models.make("two players").train_on_batch(x[:32]))
+    assert unordered_reads(lambda: callback_models.make("two players").train_on_batch(x[:32]))

@@ -1,4 +1,4 @@
-"""Characters on request: every distribution of the VAE reads a condition.
+"""The conditional VAE: every distribution reads a condition.
 
 encoder, decoder = networks.dense(x.shape[1:], latent_dim=2, condition=10)
 vae = ConditionalVAE(encoder, decoder)
@@ -17,7 +17,7 @@ from tests.conftest import weights_of
 
 
 def make(condition=10, prior="standard_normal", compiled=True, model=ConditionalVAE, **arguments):
-    """A small model of 8 x 8 images; the same arguments give the same weights."""
+    """A small model for 8 x 8 images; the same arguments give the same weights."""
     keras.utils.set_random_seed(0)
     networks_ = networks.dense((8, 8, 1), 2, hidden=(24,), condition=condition, **arguments)
     vae = model(*networks_, prior=prior, seed=3)
@@ -34,8 +34,8 @@ def trained(digits):
     return vae
 
 
-def test_a_constant_condition_gives_the_vae_with_the_same_weights(x):
-    """A one-hot vector of one class is a 1 beside x and z: a row of weights that joins the bias."""
+def test_with_a_constant_condition_it_equals_a_vae_with_the_same_weights(x):
+    """A one-hot vector of one class is a constant 1, so its row of weights adds to the bias."""
     conditional, vae = make(condition=1), make(condition=None, model=VAE)
     for network in ("encoder", "decoder"):
         theirs, ours = (getattr(model, network) for model in (conditional, vae))
@@ -50,13 +50,13 @@ def test_a_constant_condition_gives_the_vae_with_the_same_weights(x):
     np.testing.assert_allclose(
         conditional.generate(5, seed=1, condition=0), vae.generate(5, seed=1), atol=1e-6
     )
-    another = conditional.decoder.get_weights()  # the law broken: the row does count
+    another = conditional.decoder.get_weights()  # counterexample: the row matters
     another[0][-1] += 1
     conditional.decoder.set_weights(another)
     assert not np.allclose(conditional.elbo(x, condition=constant), vae.elbo(x), rtol=1e-5)
 
 
-def test_a_prior_fixed_to_the_standard_normal_is_the_plain_prior(digits):
+def test_a_prior_fixed_to_the_standard_normal_equals_the_plain_prior(digits):
     x, y = digits
     fixed = make(prior=priors.Mixture(2, condition=10, trainable=False))
     plain = make()
@@ -66,7 +66,7 @@ def test_a_prior_fixed_to_the_standard_normal_is_the_plain_prior(digits):
     np.testing.assert_array_equal(
         fixed.generate(5, seed=1, condition=3), plain.generate(5, seed=1, condition=3)
     )
-    learned = make(prior=priors.Mixture(2, condition=10))  # the law broken: it moves when it may
+    learned = make(prior=priors.Mixture(2, condition=10))  # counterexample: a trainable prior moves
     learned.fit(x, y, epochs=1, verbose=0)
     assert np.abs(learned.prior_layer.kernel).max() > 0
 
@@ -82,7 +82,7 @@ def test_log_likelihood_of_each_class_equals_quadrature_over_the_latents(trained
         c = np.full(len(grid), label)
         some = x[y == label][:5]
         log_p_z = np.array(trained.prior(c).log_prob(grid)) + 2 * np.log(step)
-        assert np.logaddexp.reduce(log_p_z) == pytest.approx(0, abs=0.01)  # the grid holds it all
+        assert np.logaddexp.reduce(log_p_z) == pytest.approx(0, abs=0.01)  # the grid covers p(z|c)
         p_x = trained.likelihood(grid, c)
         exact = [np.logaddexp.reduce(np.array(p_x.log_prob(one[None])) + log_p_z) for one in some]
         estimate = trained.log_likelihood(some, 4000, condition=c[: len(some)])
@@ -100,7 +100,7 @@ def test_permuting_the_classes_with_their_weights_changes_nothing(digits, embedd
     vae.fit(x, y, epochs=1, verbose=0)
     before = vae.elbo(x, condition=y)
     images = vae.generate(10, seed=1, condition=np.arange(10))
-    new_label = np.random.default_rng(0).permutation(10)  # of each old one
+    new_label = np.random.default_rng(0).permutation(10)  # new_label[old label]
     old_label = np.argsort(new_label)
     prior.kernel.assign(np.array(prior.kernel)[old_label])
     for network in (vae.encoder, vae.decoder):
@@ -117,7 +117,7 @@ def test_permuting_the_classes_with_their_weights_changes_nothing(digits, embedd
     assert not np.allclose(vae.elbo(x, condition=y), before, rtol=1e-5)
 
 
-def test_the_condition_is_read_by_every_distribution(trained, digits):
+def test_every_distribution_reads_the_condition(trained, digits):
     x, y = digits
     other = (y + 1) % 10
     for noun, given in (
@@ -129,14 +129,14 @@ def test_the_condition_is_read_by_every_distribution(trained, digits):
     assert trained.elbo(x, condition=y).mean() > trained.elbo(x, condition=other).mean() + 2
 
 
-def test_the_most_probable_class_is_the_class(trained, digits):
+def test_the_most_probable_class_is_the_label(trained, digits):
     """log p(x|c) over the classes is a classifier; chance is 0.1."""
     x, y = digits
     bounds = [trained.elbo(x, condition=np.full(len(x), label)) for label in range(10)]
     assert np.mean(np.argmax(bounds, axis=0) == y) > 0.75
 
 
-def test_one_condition_for_all_or_one_for_each(trained):
+def test_a_condition_is_given_for_all_rows_or_for_each(trained):
     whole = trained.generate(200, seed=1, condition=4)
     assert whole.shape == (200, 8, 8, 1)
     np.testing.assert_array_equal(whole, trained.generate(200, seed=1, condition=[4] * 200))
@@ -162,7 +162,7 @@ def test_draws_from_the_posterior_have_its_mean_and_spread(trained, digits):
 
 
 def test_a_mixture_fitted_to_the_latents_generates_and_tightens_the_bound(digits, tmp_path):
-    """What q(z|x, c) adds up to is not N(0, I); as the prior of a model it is saved with it."""
+    """The aggregate of q(z|x, c) is not N(0, I). A mixture as prior is saved with its model."""
     x, y = digits
     vae = make()
     vae.fit(x, y, epochs=15, verbose=0)
@@ -175,7 +175,7 @@ def test_a_mixture_fitted_to_the_latents_generates_and_tightens_the_bound(digits
     np.testing.assert_array_equal(images, better.generate(20, **arguments))
     graphs = len(vae._compiled_verbs)
     vae.generate(20, latents=priors.Mixture(2), **arguments)
-    assert len(vae._compiled_verbs) == graphs, "every mixture would be kept, with its graph"
+    assert len(vae._compiled_verbs) == graphs, "each mixture has a graph of its own"
     np.testing.assert_array_equal(images, vae.generate(20, latents=mixture, **arguments))
     bounds = [model.log_likelihood(x, 50, condition=y).mean() for model in (vae, better)]
     assert bounds[1] > bounds[0] + 0.2
@@ -194,24 +194,24 @@ def conditional(build, condition):
 
 
 @pytest.mark.parametrize("build", ["dense", "conv"])
-def test_labels_are_one_hot_vectors(digits, build):
+def test_labels_equal_one_hot_vectors(digits, build):
     x, y = digits
     vectors = np.eye(10)[y]
-    of_vectors, of_labels = conditional(build, (10,)), conditional(build, 10)
-    of_vectors.fit(x, vectors, epochs=1, verbose=0)
-    of_labels.fit(x, y, epochs=1, verbose=0)
+    by_vector, by_label = conditional(build, (10,)), conditional(build, 10)
+    by_vector.fit(x, vectors, epochs=1, verbose=0)
+    by_label.fit(x, y, epochs=1, verbose=0)
     np.testing.assert_allclose(
-        of_vectors.elbo(x, condition=vectors), of_labels.elbo(x, condition=y), rtol=1e-5
+        by_vector.elbo(x, condition=vectors), by_label.elbo(x, condition=y), rtol=1e-5
     )
-    images = of_vectors.generate(3, seed=1, condition=vectors[0])  # one for all
+    images = by_vector.generate(3, seed=1, condition=vectors[0])  # one for all
     np.testing.assert_allclose(
-        images, of_vectors.generate(3, seed=1, condition=vectors[[0, 0, 0]]), atol=1e-6
+        images, by_vector.generate(3, seed=1, condition=vectors[[0, 0, 0]]), atol=1e-6
     )
 
 
 @pytest.mark.parametrize("build", ["dense", "conv"])
-def test_images_are_conditions_too(digits, build):
-    """The upper half of each digit is given: it explains more than that of another digit."""
+def test_images_can_be_conditions(digits, build):
+    """The condition is the upper half of a digit; its own half explains it best."""
     x, _ = digits
     halves = x * (np.arange(8) < 4)[:, None, None]
     vae = conditional(build, (8, 8, 1))
@@ -240,7 +240,7 @@ def own_encoder(condition, read):
     return keras.Model([x, condition], [keras.layers.Dense(2)(h) for _ in range(2)])
 
 
-def test_labels_that_the_encoder_does_not_count_are_those_that_the_decoder_counts():
+def test_the_decoder_tells_the_number_of_classes_if_the_encoder_does_not():
     encoder = own_encoder(keras.Input((), dtype="int32"), lambda c: keras.ops.one_hot(c, 10))
     vae = ConditionalVAE(encoder, networks.dense((8, 8, 1), 2, condition=10)[1])
     assert vae.signature.condition == 10
@@ -259,7 +259,7 @@ def test_several_labels_for_each_example_are_a_vector(digits, tmp_path):
     assert vae.generate(2, condition=attributes[0]).shape == (2, 8, 8, 1)
 
 
-def test_a_single_number_is_a_condition(digits, tmp_path):
+def test_a_single_number_can_be_a_condition(digits, tmp_path):
     x, y = digits
     encoder = own_encoder(keras.Input(()), lambda c: keras.ops.expand_dims(c, -1))
     vae = ConditionalVAE(encoder, networks.dense((8, 8, 1), 2)[1])
@@ -273,7 +273,7 @@ def test_a_single_number_is_a_condition(digits, tmp_path):
 
 @keras.saving.register_keras_serializable(package="test")
 class ReadsLabels(keras.Model):
-    """A network as a subclass, which tells neither inputs nor sizes: [x or z, condition]."""
+    """A subclassed network with unknown inputs and sizes; it reads [x or z, condition]."""
 
     def __init__(self, shapes, **kwargs):
         super().__init__(**kwargs)
@@ -298,7 +298,7 @@ class ReadsLabels(keras.Model):
         return {**super().get_config(), "shapes": self.shapes}
 
 
-def test_a_verb_builds_a_decoder_that_tells_no_shape():
+def test_a_verb_builds_a_decoder_of_unknown_shape():
     encoder, _ = networks.dense((8, 8, 1), 2, condition=10)
     for verb in ("generate", "decode"):
         vae = ConditionalVAE(encoder, ReadsLabels([(8, 8, 1)]))
@@ -306,7 +306,7 @@ def test_a_verb_builds_a_decoder_that_tells_no_shape():
         assert getattr(vae, verb)(given, condition=5).shape == (3, 8, 8, 1)
 
 
-def test_a_prior_of_another_size_is_refused_once_the_networks_know_theirs(digits):
+def test_a_prior_of_another_size_is_refused_once_the_networks_are_built(digits):
     vae = ConditionalVAE(
         ReadsLabels([(3,), (3,)]), ReadsLabels([(8, 8, 1)]), prior=priors.Mixture(1)
     )
@@ -315,7 +315,7 @@ def test_a_prior_of_another_size_is_refused_once_the_networks_know_theirs(digits
         vae.fit(*digits, verbose=0)
 
 
-def test_networks_that_tell_no_shape_are_given_the_condition(digits, tmp_path):
+def test_networks_of_unknown_shape_receive_the_condition(digits, tmp_path):
     x, y = digits
     vae = ConditionalVAE(ReadsLabels([(2,), (2,)]), ReadsLabels([(8, 8, 1)]), seed=1)
     vae.compile("adam")
@@ -334,7 +334,7 @@ def test_networks_that_tell_no_shape_are_given_the_condition(digits, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["arrays", "dataset", "generator"])
-def test_each_kind_of_data_brings_the_condition(digits, kind):
+def test_every_kind_of_data_can_hold_the_condition(digits, kind):
     x, y = digits
 
     def data():
@@ -360,7 +360,7 @@ def batched(*arrays):
 
 
 def unknown(*arrays):
-    """A dataset that does not tell its size: it is checked when the step is traced."""
+    """A dataset of unknown size, which is checked when the step is traced."""
     return batched(*arrays).filter(lambda *_: True)
 
 
@@ -368,7 +368,7 @@ NEEDS = "This model reads a condition, and there is none"
 
 
 @pytest.mark.parametrize(
-    ("call", "sentence"),
+    ("call", "message"),
     [
         (lambda vae, x, y: vae.fit(x, verbose=0), NEEDS),
         (lambda vae, x, y: vae.fit(x, y, validation_data=x, verbose=0), NEEDS),
@@ -410,29 +410,29 @@ NEEDS = "This model reads a condition, and there is none"
         ),
     ],
 )
-def test_bad_conditions_are_refused_and_lose_nothing(digits, call, sentence):
+def test_bad_conditions_are_refused_and_lose_nothing(digits, call, message):
     vae = make()
     before = weights_of(vae)
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(ValueError, match=message):
         call(vae, *digits)
     np.testing.assert_array_equal(weights_of(vae), before)
 
 
 @pytest.mark.parametrize(
-    ("call", "sentence"),
+    ("call", "message"),
     [
         (lambda vae, x, y: vae.predict(tf.data.Dataset.from_tensors(x), condition=y), "gives"),
         (lambda vae, x, y: vae.generate(3, condition=1, latents=np.zeros((3, 2))), "priors layer"),
         (lambda vae, x, y: make(condition=None, model=VAE).encode(x, condition=y), "reads no"),
     ],
 )
-def test_bad_conditions_are_refused_by_type(digits, call, sentence):
-    with pytest.raises(TypeError, match=sentence):
+def test_bad_conditions_are_refused_by_type(digits, call, message):
+    with pytest.raises(TypeError, match=message):
         call(make(), *digits)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         ({"condition": None}, "Neither encoder nor decoder nor prior of this ConditionalVAE"),
         ({"model": VAE}, "encoder has 2 inputs; this model gives it 1. A ConditionalVAE"),
@@ -444,12 +444,12 @@ def test_bad_conditions_are_refused_by_type(digits, call, sentence):
         ),
     ],
 )
-def test_parts_that_do_not_fit_are_refused_when_the_model_is_made(arguments, sentence):
-    with pytest.raises(ValueError, match=sentence):
+def test_parts_that_do_not_fit_are_refused_when_the_model_is_made(arguments, message):
+    with pytest.raises(ValueError, match=message):
         make(**arguments)
 
 
-def test_networks_of_dicts_are_refused():
+def test_networks_with_dict_inputs_are_refused():
     x, c = keras.Input((4,), name="x"), keras.Input((3,), name="c")
     h = keras.layers.Concatenate()([x, c])
     encoder = keras.Model({"x": x, "c": c}, [keras.layers.Dense(2)(h) for _ in range(2)])
@@ -457,7 +457,7 @@ def test_networks_of_dicts_are_refused():
         ConditionalVAE(encoder, networks.dense(4, 2, condition=(3,))[1])
 
 
-def test_two_networks_of_different_conditions_are_refused():
+def test_two_networks_with_different_conditions_are_refused():
     encoder, _ = networks.dense((8, 8, 1), 2, condition=10)
     for other in (9, (10,)):
         _, decoder = networks.dense((8, 8, 1), 2, condition=other)
@@ -473,7 +473,7 @@ def test_predict_in_steps_gives_every_row(trained, digits):
     )
 
 
-def test_weights_of_classes_weigh_in_training_alone(digits):
+def test_class_weights_count_only_in_training(digits):
     x, y = digits
     losses = []
     for class_weight in (None, {0: 100.0, 1: 0.01}):
@@ -485,7 +485,7 @@ def test_weights_of_classes_weigh_in_training_alone(digits):
     assert abs(losses[0]["loss"][0] - losses[1]["loss"][0]) > 1e-3
 
 
-def test_a_prior_of_vectors_trains_in_half_precision(digits):
+def test_a_prior_that_reads_vectors_trains_in_half_precision(digits):
     x, y = digits
     keras.config.set_dtype_policy("bfloat16")
     try:
@@ -496,7 +496,7 @@ def test_a_prior_of_vectors_trains_in_half_precision(digits):
     assert history["loss"][-1] < history["loss"][0]
 
 
-def test_it_exports_with_the_condition(trained, digits, tmp_path):
+def test_the_export_reads_the_condition(trained, digits, tmp_path):
     x, y = digits
     trained.export(tmp_path / "served", verbose=False)
     served = tf.saved_model.load(tmp_path / "served")

@@ -16,7 +16,7 @@ from tests.conftest import weights_of
 
 
 def without_noise(vae):
-    """log_var at its lower bound: z is its mean to 5 digits. And a penalty, to be counted once."""
+    """log_var at its lower bound: z is its mean to 5 digits. A penalty, which must count once."""
     vae.decoder.get_layer("hidden_1").kernel.regularizer = keras.regularizers.L2(0.5)
     head = vae.encoder.get_layer("z_log_var")
     head.kernel.assign(0 * head.kernel)
@@ -26,7 +26,7 @@ def without_noise(vae):
 
 @pytest.mark.parametrize(
     ("rows", "batch_size"),
-    [(300, 100), (299, 77), (129, 128)],  # even; the batches uneven; one replica without a row
+    [(300, 100), (299, 77), (129, 128)],  # even batches; uneven batches; a replica without a row
 )
 def test_one_global_batch_gives_the_same_update_as_on_one_device_keras3_d2(
     make_vae, x, strategy, rows, batch_size
@@ -68,7 +68,7 @@ def test_replicas_draw_different_noise_keras3_d4(make_vae, strategy):
     np.testing.assert_array_equal(first, alone)  # replica 0 draws as a single device does
 
 
-def test_a_replica_without_a_row_evaluates_too(make_vae, x, strategy):
+def test_evaluate_works_with_a_replica_without_rows(make_vae, x, strategy):
     with strategy.scope():
         vae = make_vae()
     losses = vae.evaluate(x[:129], batch_size=128, verbose=0)  # the last batch has one row

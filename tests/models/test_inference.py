@@ -1,6 +1,6 @@
-"""Verbs are functions of their arguments: in threads, beside `fit`, after any change of the model.
+"""Verbs are functions of their arguments: in threads, during `fit`, after changes of the model.
 
-vae.elbo(x, seed=1)          # one answer, whatever else runs
+vae.elbo(x, seed=1)          # always the same result
 """
 
 import concurrent.futures
@@ -59,7 +59,7 @@ def test_threads_that_generate_without_a_seed_get_different_images(make_vae):
     assert len(np.unique(np.concatenate(images), axis=0)) == 400
 
 
-def test_verbs_beside_a_fit_change_none_of_its_figures(make_vae, x):
+def test_verbs_during_a_fit_do_not_change_its_history(make_vae, x):
     def fit(vae):
         return vae.fit(x, epochs=8, verbose=0, validation_data=x[:100]).history
 
@@ -83,7 +83,7 @@ def test_verbs_beside_a_fit_change_none_of_its_figures(make_vae, x):
 # Noise -------------------------------------------------------------------------------------
 
 
-def test_the_seed_of_a_draw_from_q_does_not_draw_the_same_from_p(make_vae):
+def test_one_seed_gives_different_draws_from_q_and_p(make_vae):
     vae = make_vae()
     for head in ("z_mean", "z_log_var"):  # q(z|x) = p(z) = N(0, I)
         layer = vae.encoder.get_layer(head)
@@ -110,7 +110,7 @@ def test_evaluate_agrees_for_every_batch_size_however_it_is_compiled(make_vae, x
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-6)
 
 
-def test_scores_of_one_noise_are_functions_of_the_row(make_vae, x):
+def test_scores_with_shared_noise_depend_only_on_the_row(make_vae, x):
     vae = make_vae()
 
     def bound(x):
@@ -124,16 +124,16 @@ def test_scores_of_one_noise_are_functions_of_the_row(make_vae, x):
     assert not np.allclose(vae.elbo(x, seed=1), vae.elbo(x[::-1], seed=1)[::-1], rtol=1e-4)
 
 
-# What was compiled is never stale -----------------------------------------------------------
+# Compiled functions are never stale ---------------------------------------------------------
 
 
-def hidden_of(vae):
+def hidden_layer(vae):
     return vae.decoder.get_layer("hidden_1")
 
 
 def with_lora(vae):
-    hidden_of(vae).enable_lora(2)
-    hidden_of(vae).lora_kernel_b.assign(np.ones_like(hidden_of(vae).lora_kernel_b))
+    hidden_layer(vae).enable_lora(2)
+    hidden_layer(vae).lora_kernel_b.assign(np.ones_like(hidden_layer(vae).lora_kernel_b))
 
 
 def replaced(vae):
@@ -146,7 +146,7 @@ CHANGES = {
     "lora": with_lora,
     "int8": lambda vae: vae.decoder.quantize("int8"),
     "a replaced network": replaced,
-    "a new kernel": lambda vae: hidden_of(vae).kernel.assign(hidden_of(vae).kernel * 2),
+    "a new kernel": lambda vae: hidden_layer(vae).kernel.assign(hidden_layer(vae).kernel * 2),
 }
 
 
@@ -163,31 +163,31 @@ def test_verbs_follow_a_change_of_the_networks(make_vae, x, change, compile_agai
     after = vae.decode(z)
     assert not np.allclose(before, after, atol=1e-4)
     np.testing.assert_allclose(after, vae.likelihood(z).mean, atol=1e-5)
-    # The steps of Keras too.
+    # Keras's own steps follow too.
     np.testing.assert_allclose(vae.predict(x, verbose=0), vae.reconstruct(x), atol=1e-5)
     losses = vae.evaluate(x, verbose=0, return_dict=True)
     assert losses["elbo"] == pytest.approx(vae.elbo(x).mean(), rel=1e-5)
 
 
-def test_fit_says_that_it_needs_another_compile_for_new_weights(make_vae, x):
+def test_fit_asks_for_another_compile_after_new_weights(make_vae, x):
     vae = make_vae()
     vae.fit(x, verbose=0)
-    hidden_of(vae).enable_lora(2)
+    hidden_layer(vae).enable_lora(2)
     with pytest.raises(ValueError, match=r"does not know, by LoRA .* call compile again"):
         vae.fit(x, verbose=0)
     vae.compile("adam")
     vae.fit(x, verbose=0)
-    assert np.any(hidden_of(vae).lora_kernel_b)
+    assert np.any(hidden_layer(vae).lora_kernel_b)
 
 
-def test_a_verb_within_a_function_of_tensorflow_says_so(make_vae, x):
+def test_a_verb_inside_a_tf_function_is_refused(make_vae, x):
     vae = make_vae()
     with pytest.raises(RuntimeError, match=r"cannot run within a tf\.function"):
         tf.function(lambda: vae.elbo(x))()
 
 
-def test_a_setting_of_a_model_that_is_a_constant_of_the_graph_takes_effect(x):
-    """`num_samples` of an IWAE: verbs, `evaluate` and `fit` are compiled anew."""
+def test_a_changed_setting_that_is_a_constant_of_the_graph_takes_effect(x):
+    """After a change of `num_samples` of an IWAE, verbs, `evaluate` and `fit` compile again."""
     vae = kinds.KINDS["IWAE"][0]()
     vae.compile("adam")
     vae.fit(x, verbose=0)
@@ -208,7 +208,7 @@ def test_a_setting_of_a_model_that_is_a_constant_of_the_graph_takes_effect(x):
     assert seen == [3]
 
 
-def test_beta_is_a_weight_and_compiles_nothing_anew(make_vae, x):
+def test_beta_is_a_weight_and_needs_no_new_graph(make_vae, x):
     vae = make_vae()
     vae.fit(x, verbose=0)
     step = vae.train_function
@@ -227,7 +227,7 @@ def test_reconstruct_equals_predict(make_vae, x):
     np.testing.assert_allclose(vae.reconstruct(x), vae.predict(x, verbose=0), atol=1e-6)
 
 
-def test_a_path_begins_and_ends_in_the_reconstructions(make_vae, x):
+def test_a_path_begins_and_ends_at_the_reconstructions(make_vae, x):
     vae = make_vae()
     vae.fit(x, epochs=3, verbose=0)
     path = vae.interpolate(x[:5], x[5:10], steps=4)
@@ -247,7 +247,7 @@ def test_a_path_begins_and_ends_in_the_reconstructions(make_vae, x):
         vae.interpolate(x[:1], x[1:3])
 
 
-def test_a_level_that_is_not_there_is_refused(make_vae, x):
+def test_an_unknown_level_is_refused(make_vae, x):
     for level in (1, -2, "top"):
         with pytest.raises(ValueError, match="this model has levels 0 to 0"):
             make_vae().encode(x, level=level)
@@ -261,10 +261,10 @@ def test_generate_runs_in_batches(make_vae):
     assert len(vae._compiled_verbs) == 1
 
 
-# What a model cannot do, it says -------------------------------------------------------------
+# What a model cannot do ----------------------------------------------------------------------
 
 
-def test_capabilities_are_those_of_the_model_and_not_of_its_terms():
+def test_capabilities_depend_on_the_model_and_not_on_its_terms():
     adversarial, semi = (kinds.KINDS[name][0]() for name in ("adversarial", "semi-supervised"))
     assert (adversarial.has_prior, adversarial.has_posterior, adversarial.has_densities) == (
         True,
@@ -287,7 +287,7 @@ def test_capabilities_are_those_of_the_model_and_not_of_its_terms():
             call()
 
 
-def test_an_unknown_label_is_inferred_where_x_is_given(digits):
+def test_an_unknown_label_is_inferred_from_x(digits):
     semi, (x, _) = kinds.KINDS["semi-supervised"][0](), digits
     best = np.argmax(semi.classifier(x), axis=1)
     for verb in (semi.encode, semi.reconstruct):
@@ -295,7 +295,7 @@ def test_an_unknown_label_is_inferred_where_x_is_given(digits):
         assert not np.allclose(verb(x), verb(x, condition=(best + 1) % 4), atol=1e-4)
 
 
-# Data and networks that are not what they seem -------------------------------------------------
+# Unusual networks and formats ------------------------------------------------------------------
 
 
 def test_a_recurrent_network_with_a_fixed_batch_is_refused_when_the_model_is_made():
@@ -350,7 +350,7 @@ def gaussian_log_p(x, mean, covariance):
 
 
 def test_a_linear_ladder_at_its_exact_posterior_has_log_p_as_its_bound():
-    """z2 ~ N(0, 1), z1 = a z2 + s1 e, x = b z1 + s0 e: q(z1|x) q(z2|z1) are normal, and known."""
+    """z2 ~ N(0, 1), z1 = a z2 + s1 e, x = b z1 + s0 e: q(z1|x) and q(z2|z1) are known normals."""
     a, b, s1, s0 = 0.8, 1.3, 0.5, 0.7
     var1 = a**2 + s1**2  # of z1
     gain = b * var1 / (b**2 * var1 + s0**2)
@@ -367,13 +367,13 @@ def test_a_linear_ladder_at_its_exact_posterior_has_log_p_as_its_bound():
     bound = ladder.elbo(many, batch_size=2**18).reshape(3, -1).mean(axis=1, dtype="float64")
     np.testing.assert_allclose(bound, log_p, atol=1e-3)
     np.testing.assert_allclose(ladder.log_likelihood(x, 3), log_p, atol=1e-3)
-    ladder.up.layers[1].bias.assign([0.5])  # the law broken: not the posterior any more
+    ladder.up.layers[1].bias.assign([0.5])  # counterexample: no longer the posterior
     assert np.all(ladder.elbo(many[::1000]).reshape(3, -1).mean(axis=1) < log_p - 0.05)
     np.testing.assert_allclose(ladder.log_likelihood(x, 5000), log_p, atol=0.05)
 
 
 def test_an_affine_flow_at_the_exact_posterior_has_log_p_as_its_bound():
-    """A full covariance, which no diagonal normal has: every draw gives log p(x)."""
+    """The posterior has a full covariance, and every draw gives log p(x)."""
 
     class Affine(Distribution):
         def __init__(self, base, shift, scale):
@@ -386,7 +386,7 @@ def test_an_affine_flow_at_the_exact_posterior_has_log_p_as_its_bound():
 
     loadings, variance = np.array([[1.0, 0.6], [0.2, -0.9], [0.5, 0.5]], "float32"), 0.4
     covariance = np.linalg.inv(np.eye(2) + loadings.T @ loadings / variance)
-    factor = np.linalg.cholesky(covariance).astype("float32")  # full: no diagonal normal has it
+    factor = np.linalg.cholesky(covariance).astype("float32")  # not diagonal
     to_mean = (loadings @ covariance / variance).astype("float32")
 
     class AffineVAE(VAE):
@@ -401,10 +401,10 @@ def test_an_affine_flow_at_the_exact_posterior_has_log_p_as_its_bound():
     vae = AffineVAE(encoder, decoder, likelihood=Gaussian(variance=variance), seed=1)
     data = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
     log_p = gaussian_log_p(data, np.zeros(3), loadings @ loadings.T + variance * np.eye(3))
-    np.testing.assert_allclose(vae.elbo(data), log_p, atol=1e-3)  # of every single draw
+    np.testing.assert_allclose(vae.elbo(data), log_p, atol=1e-3)  # for every single draw
     np.testing.assert_allclose(vae.log_likelihood(data, 5), log_p, atol=1e-3)
     diagonal = VAE(encoder, decoder, likelihood=Gaussian(variance=variance), seed=1)
-    assert np.all(diagonal.elbo(data) < log_p)  # the law broken
+    assert np.all(diagonal.elbo(data) < log_p)  # counterexample
 
 
 def test_a_ladder_has_two_levels_and_the_top_one_is_its_code(x):
@@ -414,23 +414,23 @@ def test_a_ladder_has_two_levels_and_the_top_one_is_its_code(x):
     assert ladder.encode(x, level=0).shape == (300, 4)
     z1 = ladder.encode(x, level=0)
     np.testing.assert_allclose(ladder.reconstruct(x), ladder.likelihood(z1).mean, atol=1e-5)
-    z1 = ladder.down(ladder.encode(x))[0]  # decode goes through the means of the lower priors
+    z1 = ladder.down(ladder.encode(x))[0]  # decode uses the means of the lower priors
     np.testing.assert_allclose(
         ladder.decode(ladder.encode(x)), ladder.likelihood(z1).mean, atol=1e-5
     )
     np.testing.assert_array_equal(ladder.generate(20, seed=1), ladder.generate(20, seed=1))
     prior = priors.StandardNormal()
     drawn = ladder.generate(2000, seed=1), ladder.decode(prior.distribution().sample(1, (2000, 2)))
-    assert drawn[0].std() > drawn[1].std()  # z1 is drawn, not its mean
+    assert drawn[0].std() > drawn[1].std()  # generate draws z1, decode takes its mean
 
 
 @pytest.mark.parametrize("name", ["ladder", "IWAE", "flow", "vamp", "semi-supervised", "missing"])
-def test_the_bound_is_below_log_p_which_rises_with_the_samples(digits, name):
+def test_the_bound_is_below_log_p_and_rises_with_the_number_of_samples(digits, name):
     make, data = kinds.KINDS[name]
     model, (x, *y) = make(), data(*digits)
     model.compile("adam")
     model.fit(x, *y, epochs=4, verbose=0)
-    if name == "semi-supervised":  # it looks at every class
+    if name == "semi-supervised":  # slow, since it sums over every class
         x, y = x[:60], [labels[:60] for labels in y]
     reading = {"condition": y[0]} if y else {}
     bounds = [model.log_likelihood(x, k, seed=1, **reading).mean() for k in (1, 16, 200)]

@@ -1,4 +1,4 @@
-"""Files that earlier versions have saved, and this one: they load, give the same, and train on.
+"""Files saved by this and earlier versions load, give the same outputs, and continue to train.
 
 model = keras.models.load_model("tests/saved/VAE-0.1.0.keras")
 """
@@ -17,8 +17,8 @@ FILES = sorted(make.FOLDER.glob("*.keras"))
 PRETRAINED = sorted(make.FOLDER.glob("pretrained-*.json"))
 
 
-def check_gives_the_same(model, path, x, y):
-    """All but the bound to 1e-5; the bound, whose noise may be another, within its error."""
+def check_same_outputs(model, path, x, y):
+    """Equal to 1e-5; the bound, whose noise may differ between versions, within its error."""
     expected = json.loads(path.read_text())
     found = make.outputs(model, x, y)
     assert set(found) == set(expected)
@@ -26,17 +26,17 @@ def check_gives_the_same(model, path, x, y):
     if "elbo" in expected:
         difference = np.subtract(found.pop("elbo"), expected.pop("elbo"))
         assert np.all(np.abs(difference) <= 3 * errors)
-        assert not np.all(np.abs(difference + 20 * errors) <= 3 * errors)  # the law, broken
+        assert not np.all(np.abs(difference + 20 * errors) <= 3 * errors)  # counterexample
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_file_of_any_version_loads_gives_the_same_and_trains_on(path, digits):
+def test_a_file_of_any_version_gives_the_same_outputs_and_trains(path, digits):
     model = keras.models.load_model(path)
     _, (x, y) = datasets.load_digits(limit=3)
     reads = model.signature.reads_condition
-    check_gives_the_same(model, path.with_suffix(".json"), x, y if reads else None)
+    check_same_outputs(model, path.with_suffix(".json"), x, y if reads else None)
     data = digits if reads else digits[:1]
     before = model.evaluate(*data, verbose=0, return_dict=True)["loss"]
     model.fit(*data, epochs=5, verbose=0)
@@ -45,20 +45,20 @@ def test_a_file_of_any_version_loads_gives_the_same_and_trains_on(path, digits):
 
 
 @pytest.mark.parametrize("path", PRETRAINED, ids=lambda path: path.stem)
-def test_a_pretrained_model_gives_the_results_of_its_publication(path):
+def test_a_pretrained_model_gives_its_published_outputs(path):
     try:
         model = load_pretrained(path.stem.removeprefix("pretrained-").rsplit("-", 1)[0])
-    except ValueError as error:  # the oldest Keras that the project runs with cannot read it
+    except ValueError as error:  # the oldest supported Keras cannot read the file
         pytest.skip(str(error))
     shape = model.signature.x_shape
     x = np.random.default_rng(0).random((3, *shape)).astype("float32")
     if shape == (8, 8, 1):
         _, (x, _) = datasets.load_digits(limit=3)
     y = np.arange(3) if model.signature.reads_condition else None
-    check_gives_the_same(model, path, x, y)
+    check_same_outputs(model, path, x, y)
 
 
-def test_there_is_a_file_of_every_entry_and_of_this_version():
+def test_every_entry_has_a_file_of_this_version():
     names = {path.stem for path in FILES}
     assert {f"{name}-{keras_vae.__version__}" for name in make.models()} <= names
     assert all(path.stat().st_size < 200_000 for path in FILES)

@@ -1,4 +1,4 @@
-"""Saving loses nothing: training goes on after a detour through a file as it would have without.
+"""Saving loses nothing: training after save and load equals training without them.
 
 vae.save("vae.keras"); vae = keras.models.load_model("vae.keras"); vae.fit(x)
 vae.fit(x, epochs=5, callbacks=[keras.callbacks.BackupAndRestore(folder)])   # stop and resume
@@ -29,7 +29,7 @@ from keras_vae import VAE, networks
 
 @keras.saving.register_keras_serializable(package="own")
 class OwnEncoder(keras.Model):
-    """Written as a subclass: it knows no shapes before it is called."""
+    """A subclassed network, whose shapes are unknown before its first call."""
 
     def __init__(self, latent_dim, **kwargs):
         super().__init__(**kwargs)
@@ -50,7 +50,7 @@ class OwnEncoder(keras.Model):
 
 @keras.saving.register_keras_serializable(package="own")
 class OwnVAE(VAE):
-    """A VAE with a second network and an argument of its own."""
+    """A VAE with an additional network and argument."""
 
     loss_names = (*VAE.loss_names, "size_loss")
 
@@ -72,7 +72,7 @@ class OwnVAE(VAE):
 
 
 def make_with_head():
-    """Networks that know their shapes, and a head that does not."""
+    """Networks of known shape, and a head of unknown shape."""
     keras.utils.set_random_seed(0)
     vae = OwnVAE(*networks.dense((8, 8, 1), 2, hidden=(16,)), seed=1)
     vae.compile("adam")
@@ -99,7 +99,7 @@ def own(tmp_path_factory):
 
 
 def run(code, folder, own_folder=None, **environment):
-    """Code in a fresh process, in `folder`; the library and `own` can be imported there."""
+    """Run code in a fresh process, in `folder`, where the library and `own` can be imported."""
     import os
 
     paths = [str(pathlib.Path(keras_vae.__file__).parents[1]), str(own_folder or folder)]
@@ -129,7 +129,7 @@ def assert_same_state(one, other):
     [{}, {"dropout": 0.2, "batch_norm": True}, {"likelihood": Gaussian()}],
     ids=["plain", "dropout", "gaussian"],
 )
-def test_training_on_after_load_model_equals_training_on_without(make_vae, x, tmp_path, network):
+def test_training_after_load_model_equals_uninterrupted_training(make_vae, x, tmp_path, network):
     arguments = {"likelihood": network.get("likelihood", "bernoulli"), "beta": 0.5}
     vae = make_vae(network=network, **arguments)
     vae.fit(x, epochs=2, verbose=0)
@@ -143,7 +143,7 @@ def test_training_on_after_load_model_equals_training_on_without(make_vae, x, tm
 
 
 def test_stopping_and_resuming_equals_an_unbroken_fit(make_vae, x, tmp_path):
-    """Stopped by an exception in the third epoch; tests below do it with SIGKILL."""
+    """An exception stops the fit in the third epoch; tests below use SIGKILL."""
 
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -175,7 +175,7 @@ def test_the_old_format_is_refused_and_loses_nothing(make_vae, x, tmp_path, endi
     assert_same_state(vae, keras.models.load_model(tmp_path / "vae.keras"))
 
 
-def test_the_saved_beta_wins_over_the_constructors(make_vae, tmp_path):
+def test_the_saved_beta_overrides_that_of_the_constructor(make_vae, tmp_path):
     vae = make_vae(beta=4.0)
     vae.beta = 0.25
     vae.save(tmp_path / "vae.keras")
@@ -185,7 +185,7 @@ def test_the_saved_beta_wins_over_the_constructors(make_vae, tmp_path):
 
 
 @pytest.mark.parametrize("make", ["make", "make_with_head"])
-def test_a_users_own_subclass_saves_loads_and_trains_on(own, x, tmp_path, make):
+def test_a_users_own_subclass_saves_loads_and_continues(own, x, tmp_path, make):
     make = getattr(own, make)
     vae = make()
     before = vae.fit(x, epochs=2, verbose=0).history
@@ -195,7 +195,7 @@ def test_a_users_own_subclass_saves_loads_and_trains_on(own, x, tmp_path, make):
     again = keras.models.load_model(tmp_path / "own.keras")
     assert again.weight == vae.weight
     assert_same_state(vae, again)
-    if vae.signature.x_shape == make().signature.x_shape:  # a fresh model that knows what to build
+    if vae.signature.x_shape == make().signature.x_shape:  # the fresh model is built
         fresh = make()
         fresh.load_weights(tmp_path / "own.weights.h5")
         assert_same_state(vae, fresh)
@@ -230,7 +230,7 @@ def test_verbs_and_save_work_before_any_fit(own, x, tmp_path):
     np.testing.assert_array_equal(again.elbo(x), vae.elbo(x))
 
 
-def test_a_generator_cannot_build_networks_that_know_no_shape(own, x):
+def test_a_generator_cannot_build_networks_of_unknown_shape(own, x):
     def data():
         yield (x[:8],)
 
@@ -242,7 +242,7 @@ def test_a_generator_cannot_build_networks_that_know_no_shape(own, x):
 
 
 @pytest.mark.filterwarnings("error:.*Skipping variable loading:UserWarning")
-def test_load_weights_into_a_compiled_model_brings_the_optimizer_keras3_6_8(make_vae, x, tmp_path):
+def test_load_weights_into_a_compiled_model_loads_the_optimizer_keras3_6_8(make_vae, x, tmp_path):
     vae = make_vae()
     vae.fit(x, verbose=0)
     vae.save_weights(tmp_path / "vae.weights.h5")
@@ -251,8 +251,8 @@ def test_load_weights_into_a_compiled_model_brings_the_optimizer_keras3_6_8(make
     assert_same_state(vae, other)
 
 
-def test_weights_of_a_plain_file_load_and_keep_the_generators(make_vae, tmp_path):
-    """A file without generator states, as Keras writes it."""
+def test_a_file_without_generator_states_loads_and_keeps_the_generators(make_vae, tmp_path):
+    """Such a file comes from plain Keras."""
     vae = make_vae()
     vae.generator_states = dict
     vae.save_weights(tmp_path / "plain.weights.h5")
@@ -267,7 +267,7 @@ def with_dropout(make_vae, dropout, **arguments):
 
 
 def test_generators_are_found_by_their_place_keras3_e24(make_vae, x, tmp_path):
-    """With dropout or without, one layer more or fewer: each loads what is its own."""
+    """Models with and without dropout load the states of the generators that both have."""
     trained = with_dropout(make_vae, 0.2)
     trained.fit(x, epochs=3, verbose=0)
     trained.generate(1)
@@ -291,7 +291,7 @@ def test_a_class_that_gained_a_generator_loads_its_old_states(make_vae, x, tmp_p
     class More(VAE):
         def __init__(self, *arguments, **settings):
             super().__init__(*arguments, **settings)
-            self.another = keras_vae.noise.SeedGenerator(3)  # in the place of none
+            self.another = keras_vae.noise.SeedGenerator(3)  # not in the file
             self.added = keras_vae.noise.SeedGenerator(4)
 
     old = make_vae()
@@ -331,7 +331,7 @@ def test_two_equal_models_of_one_process_load_their_own_states(make_vae, x, tmp_
         assert_same_state(vae, keras.models.load_model(tmp_path / f"{name}.keras"))
 
 
-def test_export_gives_predict(make_vae, x, tmp_path):
+def test_the_export_equals_predict(make_vae, x, tmp_path):
     vae = make_vae()
     vae.fit(x, verbose=0)
     vae.export(tmp_path / "vae", verbose=False)
@@ -364,7 +364,7 @@ np.save(sys.argv[1], np.concatenate([np.ravel(w) for w in vae.get_weights()]))
 
 
 @pytest.mark.slow
-def test_a_killed_process_resumes_to_the_bit_keras3_5_1(tmp_path):
+def test_a_killed_process_resumes_exactly_keras3_5_1(tmp_path):
     """2 epochs, SIGKILL in the third, a new process for the rest = 5 epochs in one."""
     import os
 
@@ -396,7 +396,7 @@ def test_a_killed_process_resumes_to_the_bit_keras3_5_1(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_fresh_process_loads_and_trains_on_exactly(own, make_vae, x, tmp_path):
+def test_a_fresh_process_loads_and_continues_exactly(own, make_vae, x, tmp_path):
     models = {"vae": make_vae(), "own": own.make()}
     for name, model in models.items():
         model.fit(x, epochs=2, verbose=0)
@@ -423,7 +423,7 @@ def test_a_fresh_process_loads_and_trains_on_exactly(own, make_vae, x, tmp_path)
 
 
 @pytest.mark.slow
-def test_exports_serve_in_a_process_without_the_library(make_vae, x, tmp_path):
+def test_exports_run_in_a_process_without_the_library(make_vae, x, tmp_path):
     vae = make_vae(network={"batch_norm": True}, likelihood="bernoulli")
     vae.fit(x, verbose=0)
     vae.save(tmp_path / "vae.keras")

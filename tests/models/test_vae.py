@@ -29,7 +29,7 @@ def linear_vae(size, latent_dim, likelihood, **arguments):
 
 @pytest.fixture
 def linear_gaussian():
-    """A linear VAE whose encoder is set to the exact posterior, x, and log p(x) by SciPy.
+    """(a linear VAE whose encoder is the exact posterior, x, log p(x) from SciPy).
 
     x = W z + b + noise, z ~ N(0, I): log p(x) = N(b, W W' + s^2 I), and with orthogonal columns
     p(z|x) is a diagonal normal (Tipping and Bishop 1999).
@@ -59,14 +59,14 @@ def test_elbo_of_linear_gaussian_vae_at_exact_posterior_equals_log_likelihood(li
     elbo = vae.elbo(many, batch_size=2**16).reshape(3, -1).mean(axis=1)
     np.testing.assert_allclose(elbo, log_p, atol=1e-3)
     np.testing.assert_allclose(vae.log_likelihood(x, num_samples=10), log_p, atol=1e-3)
-    # The law broken: away from the posterior the bound is below, and many samples close the gap.
+    # Away from the posterior the bound is lower, and many samples close the gap.
     vae.encoder.layers[1].bias.assign([1.0, -1.0])
     assert np.all(vae.elbo(many[::1000]).reshape(3, -1).mean(axis=1) < log_p - 0.1)
     np.testing.assert_allclose(vae.log_likelihood(x, num_samples=5000), log_p, atol=0.1)
 
 
 def test_log_weights_at_the_exact_posterior_are_all_log_p(linear_gaussian):
-    """log p(x, z) - log q(z|x) = log p(x) for every z, where q is the posterior."""
+    """log p(x, z) - log q(z|x) = log p(x) for every z if q is the posterior."""
     vae, x, log_p = linear_gaussian
     log_weights = np.array(vae.log_weights(x, num_samples=7))
     assert log_weights.shape == (3, 7)
@@ -90,7 +90,7 @@ def test_a_trained_linear_vae_reaches_probabilistic_pca():
     assert variance == pytest.approx(PCA(6).fit(x).noise_variance_, rel=0.03)
 
 
-def test_bound_is_below_and_rises_with_the_number_of_samples(make_vae, x):
+def test_the_bound_rises_with_the_number_of_samples(make_vae, x):
     vae = make_vae()
     vae.fit(x, epochs=5, verbose=0)
     bounds = [vae.log_likelihood(x, num_samples=k).mean() for k in (1, 3, 30, 300)]
@@ -98,10 +98,10 @@ def test_bound_is_below_and_rises_with_the_number_of_samples(make_vae, x):
     assert np.all(np.diff(bounds) > 0)
 
 
-def test_the_number_of_samples_is_exactly_the_one_asked_for(make_vae, x, monkeypatch):
-    """Also where it is no multiple of the samples of one call."""
+def test_exactly_the_requested_number_of_samples_is_used(make_vae, x, monkeypatch):
+    """Also if it is not a multiple of the samples of one call."""
     vae = make_vae()
-    # The same noise, in one piece: K log-weights, and their log-mean-exp in NumPy.
+    # The same noise in one pass: K log-weights, and their log-mean-exp in NumPy.
     with vae.noise_scope():
         log_weights = np.array(vae.log_weights(x[:10], num_samples=40), "float64")
     assert len(np.unique(log_weights)) == log_weights.size
@@ -111,11 +111,11 @@ def test_the_number_of_samples_is_exactly_the_one_asked_for(make_vae, x, monkeyp
             by_hand = np.logaddexp.reduce(log_weights[:, :k], axis=1) - np.log(k)
             ours = vae.log_likelihood(x[:10], num_samples=k)
             np.testing.assert_allclose(ours, by_hand, rtol=1e-5)
-            assert not np.allclose(ours, by_hand + np.log(k / 30), rtol=1e-5)  # as if 30 were drawn
+            assert not np.allclose(ours, by_hand + np.log(k / 30), rtol=1e-5)  # if divided by 30
 
 
-def test_any_number_of_samples_is_one_graph(make_vae, x):
-    """From 10 on; fewer, which would be drawn for nothing, have a graph of their own."""
+def test_all_numbers_of_samples_share_one_graph(make_vae, x):
+    """From 10 samples on; fewer have their own graph, so that no sample is drawn in vain."""
     vae = make_vae()
     for k in (10, 17, 200, 600):
         vae.log_likelihood(x[:3], k)
@@ -124,14 +124,14 @@ def test_any_number_of_samples_is_one_graph(make_vae, x):
 
 def test_the_first_samples_do_not_depend_on_the_number_of_samples(make_vae, x):
     vae, found = make_vae(), {}
-    for k in (1, 5, 20, 100):  # one pass, a part of a group, several groups, a loop
+    for k in (1, 5, 20, 100):  # one sample, part of a group, several groups, a loop
         with vae.noise_scope(seed=3):
             found[k] = np.array(vae.log_weights(x, num_samples=k))
     for k in (1, 5, 20):
         np.testing.assert_allclose(found[100][:, :k], found[k], rtol=1e-6)
 
 
-def test_log_likelihood_with_one_sample_is_an_unbiased_log_weight(make_vae, x):
+def test_log_likelihood_with_one_sample_is_the_log_weight(make_vae, x):
     vae = make_vae()
     with vae.noise_scope():
         log_weights = np.array(vae.log_weights(x[:10]))
@@ -159,10 +159,10 @@ def test_terms_are_sums_over_values_and_latents_not_means(make_vae, x):
     vae.decoder.layers[-2].set_weights([np.zeros_like(w) for w in vae.decoder.get_weights()[-2:]])
     np.testing.assert_allclose(
         vae.objective(x)["reconstruction_loss"], 64 * np.log(2), rtol=1e-5
-    )  # logits of 0: log 2 a pixel
+    )  # logits of 0: log 2 per pixel
 
 
-def test_a_shape_of_the_kl_term_changes_the_loss_and_not_the_bound(make_vae, x):
+def test_a_regulariser_changes_the_loss_and_not_the_bound(make_vae, x):
     """The example of the README: each latent has a weight of its own."""
 
     class WeightedVAE(VAE):
@@ -180,7 +180,7 @@ def test_a_shape_of_the_kl_term_changes_the_loss_and_not_the_bound(make_vae, x):
 
 
 def test_a_model_that_reads_a_condition_is_a_small_subclass(x, digits):
-    """p(z|c) = N(c / 10, I), a decoder that reads c: fit, verbs and their batches carry it."""
+    """p(z|c) = N(c / 10, I) and a decoder that reads c; fit and the verbs pass c in batches."""
 
     class Conditional(VAE):
         signature = Signature(second="condition")
@@ -269,7 +269,7 @@ def test_generate_draws_new_examples_unless_a_seed_is_given(make_vae):
 
 
 def test_generated_examples_follow_the_prior_and_the_likelihood(make_vae):
-    """A decoder that only passes z on shows what z was drawn."""
+    """The decoder is the identity, so the output shows z."""
     z = keras.Input((2,))
     encoder = keras.Model(z, [keras.layers.Dense(2)(z), keras.layers.Dense(2)(z)])
     passes = keras.layers.Dense(2, kernel_initializer="identity")
@@ -284,7 +284,7 @@ def test_a_draw_from_a_bernoulli_is_binary(make_vae):
     assert set(np.unique(make_vae().generate(5, seed=1, sample=True))) == {0.0, 1.0}
 
 
-def test_beta_is_a_weight_that_an_assignment_moves_keras3_11_2(make_vae, x):
+def test_beta_is_a_weight_that_can_be_assigned_keras3_11_2(make_vae, x):
     vae = make_vae(beta=1.0)
     vae.fit(x[:64], verbose=0)
     one = vae.evaluate(x, verbose=0, return_dict=True)
@@ -297,7 +297,7 @@ def test_beta_is_a_weight_that_an_assignment_moves_keras3_11_2(make_vae, x):
 
 def test_a_vae_for_denoising_takes_the_clean_data_as_y(make_vae, x):
     vae = make_vae()
-    noisy = x + np.random.default_rng(0).normal(size=x.shape)  # outside [0, 1]: not the target
+    noisy = x + np.random.default_rng(0).normal(size=x.shape)  # only y must lie in [0, 1]
     history = vae.fit(noisy, x, epochs=3, verbose=0, validation_data=(noisy, x))
     assert history.history["loss"][-1] < history.history["loss"][0]
 

@@ -2,7 +2,7 @@
 
 detector = VAEAnomalyDetector().fit(x_normal)
 detector.predict(x)                                   # 1 normal, -1 anomalous
-latent_distance(vae, x, vae.encode(x_normal))         # for a model that is already trained
+latent_distance(vae, x, vae.encode(x_normal))         # for a trained model
 """
 
 import concurrent.futures
@@ -34,9 +34,7 @@ CLASSICAL = [ad.Neighbours, ad.PCAResidual]
 
 @pytest.fixture(scope="module")
 def data():
-    """Training images of the digits 0 to 8; test images; which of them are nines; the labels of the
-    training images.
-    """
+    """Training images (digits 0 to 8); test images; whether each is a nine; training labels."""
     (x, y), (x_test, y_test) = datasets.load_digits()
     return x[y != 9], x_test, y_test == 9, y[y != 9]
 
@@ -45,7 +43,7 @@ def data():
 def detector(data):
     x, _, _, _ = data
     detector = ad.VAEAnomalyDetector(latent_dim=8, hidden=(128,), epochs=40, batch_size=32).fit(x)
-    # A detector only stores what its criterion needs; the tests try every score.
+    # A detector stores only what its criterion needs; the tests need all of it.
     detector.examples_, detector.mixture_ = x, anomaly_scores.fitted_mixture(detector.latents_)
     return detector
 
@@ -53,7 +51,7 @@ def detector(data):
 # Laws --------------------------------------------------------------------------------------
 
 
-def test_distance_is_to_the_nearest_others(data, detector):
+def test_latent_distance_is_the_mean_distance_to_the_nearest_examples(data, detector):
     x, x_test, _, _ = data
     model, latents = detector.model_, detector.latents_
     distances = np.linalg.norm(model.encode(x_test)[:, None] - latents[None], axis=-1)
@@ -93,7 +91,7 @@ def test_errors_are_those_of_the_reconstruction(data, detector):
     np.testing.assert_allclose(found, -np.log(distance * cosine), rtol=1e-3)
 
 
-def test_the_bound_is_probability_and_kl_and_lies_below_log_p(data, detector):
+def test_the_bound_is_reconstruction_probability_plus_kl_and_below_log_p(data, detector):
     _, x, _, _ = data
     model = detector.model_
     parts = anomaly_scores.reconstruction_probability(model, x, 200) + anomaly_scores.kl(model, x)
@@ -169,7 +167,7 @@ def conditional(data):
     return ad.VAEAnomalyDetector(**settings).fit(x, labels=data[3])
 
 
-def test_distance_to_a_class_is_that_to_its_examples(data, conditional):
+def test_distance_to_a_class_is_the_distance_to_its_examples(data, conditional):
     x, x_test, _, labels = data
     model = conditional.model_
     found = anomaly_scores.class_distances(model, x_test, x, labels)
@@ -196,7 +194,7 @@ def test_distance_to_a_class_is_that_to_its_examples(data, conditional):
     assert np.isfinite(anomaly_scores.class_distances(model, x, x[few], labels[few])).all()
 
 
-def test_bounds_of_the_classes_are_those_of_the_model(data, conditional):
+def test_bounds_of_the_classes_equal_those_of_the_model(data, conditional):
     _, x, _, _ = data
     bounds = anomaly_scores.class_bounds(conditional.model_, x, 9, num_samples=100)
     condition = np.full(len(x), 3)

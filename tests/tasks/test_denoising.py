@@ -35,7 +35,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def vae(data):
-    """A VAE that is trained on clean digits."""
+    """A VAE trained on clean digits."""
     (x, _), _ = data
     keras.utils.set_random_seed(0)
     vae = VAE(*networks.dense(x.shape[1:], 16, hidden=(128,)), seed=0)
@@ -59,9 +59,7 @@ def all_denoisers(vae, noise, x):
 
 
 def test_the_wiener_filter_is_the_linear_least_squares_solution(data):
-    """For Gaussian noise it is ridge regression with the penalty n level^2 |W|^2, written here as
-    least squares with additional rows.
-    """
+    """For Gaussian noise: ridge regression with penalty n level^2 |W|^2, as additional rows."""
     (x, _), (noisy, _) = data
     flat = x.reshape(len(x), -1).astype("float64")
     centred = flat - flat.mean(axis=0)
@@ -87,7 +85,7 @@ def test_no_linear_method_beats_the_wiener_filter(noise, data):
     rows = np.concatenate([noisy, np.ones((len(noisy), 1))], axis=1).astype("float64")
     clean = many.reshape(len(many), -1)
     weights = np.linalg.lstsq(rows, clean, rcond=None)[0]
-    again = noise(many, seed=2).reshape(len(many), -1)  # noise that the weights have not seen
+    again = noise(many, seed=2).reshape(len(many), -1)  # new noise
     rows = np.concatenate([again, np.ones((len(again), 1))], axis=1)
     wiener = denoising.Wiener(noise).fit(x)
     ours = np.mean((wiener._denoise(again) - clean) ** 2)

@@ -42,7 +42,7 @@ def test_level_0_changes_nothing(kind, x):
 def test_the_density_integrates_to_one(noise):
     means = np.array([0.02, 0.3, 0.97], "float32")[:, None]
     logits = np.log(means / (1 - means))
-    if isinstance(noise, (SaltAndPepper, Masking)):  # for binary images: 0 or 1 is seen
+    if isinstance(noise, (SaltAndPepper, Masking)):  # for binary images: noisy values are 0 or 1
         density = np.exp(
             noise.log_density(np.array([0.0, 1.0], "float32")[None], Bernoulli(logits))
         )
@@ -78,10 +78,10 @@ def test_a_normal_value_with_gaussian_noise_is_normal():
 
 @pytest.mark.parametrize("noise", NOISES, ids=repr)
 def test_moments_of_integers_are_those_of_floats(noise):
-    for of_ints, of_floats in zip(
+    for from_ints, from_floats in zip(
         noise.moments(np.array([[0, 1]], "uint8")), noise.moments([[0.0, 1.0]]), strict=True
     ):
-        np.testing.assert_array_equal(of_ints, of_floats)
+        np.testing.assert_array_equal(from_ints, from_floats)
 
 
 def test_a_seed_fixes_the_noise(x):
