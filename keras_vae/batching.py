@@ -34,12 +34,13 @@ def batches(arrays, batch_size=32, seed=None, shuffle=True):
     >>> [len(noisy) for noisy, clean in data]
     [4, 4, 2]
     """
-    num_rows, *others = {len(array) for array in tf.nest.flatten(arrays)}
-    if others or num_rows == 0 or batch_size < 1:
+    lengths = {len(array) for array in tf.nest.flatten(arrays)}
+    if len(lengths) != 1 or 0 in lengths or batch_size < 1:
         raise ValueError(
-            f"The arrays have {sorted([num_rows, *others])} rows and batch_size is {batch_size}; "
-            "expected arrays of one length, and at least one row in each batch."
+            f"The arrays have {sorted(lengths)} rows and batch_size is {batch_size}; expected "
+            "arrays of one length, and at least one row in each batch."
         )
+    num_rows = lengths.pop()
     steps = -(-num_rows // batch_size)
     missing = steps * batch_size - num_rows  # in the last batch
 

@@ -14,15 +14,15 @@ import numpy as np
 # Numbers -----------------------------------------------------------------------------------
 
 
-def count(number, name, least=1, most=math.inf):
-    """A whole number of at least `least` and below `most`, as Python's int."""
+def count(number, name, least=1, below=math.inf):
+    """A whole number in [least, below), as Python's int."""
     if np.ndim(number):
         raise ValueError(
             f"{name} is an array; expected an int. A condition is given as condition=, by name."
         )
     is_int = isinstance(number, numbers.Integral) and not isinstance(number, (bool, np.bool_))
-    if not (is_int and least <= number < most):
-        limit = "" if most == math.inf else f" and below {most}"
+    if not (is_int and least <= number < below):
+        limit = "" if below == math.inf else f" and below {below}"
         raise ValueError(f"{name} is {number!r}; expected an int of at least {least}{limit}.")
     return int(number)
 
@@ -41,7 +41,7 @@ def sizes(numbers_, name, expected="ints of at least 1", least=0):
 
 def seed(number):
     """A seed as Python's int below 2**32, or None."""
-    return None if number is None else count(number, "seed", least=0, most=2**32)
+    return None if number is None else count(number, "seed", least=0, below=2**32)
 
 
 def number(value, name, least=0.0, most=math.inf, *, above=False):
@@ -197,7 +197,7 @@ def same_shape(shape, expected):
 
 
 def example_shape(array, shape, name, what=None):
-    """An array or tensor whose examples have this shape; `None` fits every shape."""
+    """Refuse an array or tensor whose examples have another shape; `None` fits every shape."""
     if shape is not None and not same_shape(inner_shape(array.shape), shape):
         expected = "(n,)" if shape == () else f"(n, {', '.join(str(m or 'any') for m in shape)})"
         what = what or "one example along the first axis"

@@ -80,7 +80,8 @@ def test_unshuffled_batches_keep_the_order_and_the_size_is_known():
 
 
 @pytest.mark.parametrize(
-    ("arrays", "batch_size"), [((np.zeros(3), np.zeros(4)), 2), (np.zeros(0), 2), (np.zeros(3), 0)]
+    ("arrays", "batch_size"),
+    [((np.zeros(3), np.zeros(4)), 2), (np.zeros(0), 2), (np.zeros(3), 0), ((), 2)],
 )
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_invalid_arrays_and_batch_sizes_are_refused(arrays, batch_size, shuffle):

@@ -82,7 +82,10 @@ class Inference:
         return self.over_rows("decode", point, (z, condition), batch_size)
 
     def reconstruct(self, x, batch_size=1024, *, condition=None):
-        """The mean of p(x|z) at the mean of q(z|x): `predict` with less overhead."""
+        """The mean of p(x|z) at the mean of q(z|x): `predict` with less overhead, `(n, ...)`.
+
+        Args, Raises: as in `encode`.
+        """
         x, condition = self._checked_input(x, condition)
 
         def point(x, condition=None):
@@ -125,8 +128,8 @@ class Inference:
 
         Args:
             n: int, at least 1.
-            seed: int. The same seed gives the same examples; a larger n adds some. Defaults to
-                `None`: new examples at each call.
+            seed: int. The same seed gives the same examples; a larger n begins with them. Defaults
+                to `None`: new examples at each call.
             sample: bool. Draw x from p(x|z) in place of its mean. Defaults to `False`.
             condition: array of n conditions, or one for all n. Defaults to `None`.
             latents: Prior to draw z from, for example a `priors.Mixture` fitted to the latents of
@@ -138,7 +141,7 @@ class Inference:
         Raises:
             ValueError, TypeError: condition or latents do not fit the model, or it has no p(z).
         """
-        n, seed = checks.count(n, "n"), checks.seed(seed)
+        n, seed, call = checks.count(n, "n"), checks.seed(seed), 0
         condition = self.signature.check_conditions(condition, n, one_for_all=True)
         self.ensure_built(y=condition)
         if latents is not None:
@@ -149,7 +152,7 @@ class Inference:
             raise ValueError("The latents have an axis of unknown length; decode(z) of your own.")
         prior = self.prior if latents is None else latents.distribution
         if seed is None:
-            seed = self.generation_noise.take()
+            seed, call = self.generation_noise.take()  # from 1; call 0 is that of a seed
 
         def draw(empty, condition=None):
             shape = (ops.shape(empty)[0], *self.signature.latent_shape)
@@ -159,7 +162,7 @@ class Inference:
 
         arrays = np.zeros((n, 0), "float32"), condition
         name, reads = ("generate", sample), [] if latents is None else [latents]
-        return self.over_rows(name, draw, arrays, batch_size, seed=seed, reads=reads)
+        return self.over_rows(name, draw, arrays, batch_size, seed=seed, call=call, reads=reads)
 
     def interpolate(self, x0, x1, steps=10, batch_size=1024, *, condition=None):
         """A path from x0 to x1: a straight line between their codes, decoded: `(n, steps, ...)`.
@@ -231,7 +234,8 @@ class Inference:
                 log_sum,
                 (x, condition),
                 math.ceil(batch_size / min(num_samples, noise.GROUP)),
-                seed=(seed, done // noise.GROUP),
+                seed=seed,
+                call=done // noise.GROUP,
                 numbers=[np.array(number)],
             )
             total = np.logaddexp(total, part.astype("float64"))
@@ -240,7 +244,17 @@ class Inference:
     # How a verb runs -----------------------------------------------------------------------
 
     def over_rows(
-        self, name, function, arrays, batch_size, *, seed=None, shared=False, numbers=(), reads=()
+        self,
+        name,
+        function,
+        arrays,
+        batch_size=1024,
+        *,
+        seed=None,
+        call=0,
+        shared=False,
+        numbers=(),
+        reads=(),
     ):
         """function(*numbers, *arrays) over all rows of the arrays, compiled once, in batches.
 
@@ -251,8 +265,7 @@ class Inference:
                 after something that it may read has changed.
             function: callable. Tensors to one tensor `(batch, ...)`.
             arrays: tuple of arrays `(n, ...)`; what is None is not passed.
-            seed: int; the pair (seed, call) of `noise.scope`; or None, the model's own.
-            shared: bool. One noise for all rows. Defaults to `False`.
+            seed, call, shared: of the noise, as in `noise.scope`; the model's own seed if None.
             numbers: arrays that are the same for all rows.
             reads: layers that the function reads beside the model's.
 
@@ -265,7 +278,6 @@ class Inference:
                 "posterior or likelihood there."
             )
         checks.count(batch_size, "batch_size")
-        seed, call = seed if isinstance(seed, tuple) else (seed, 0)
         seed = self.evaluation_noise.peek()[0] if seed is None else checks.seed(seed)
         arrays = [array for array in arrays if array is not None]
         compiled = self._compiled(name, function, numbers, arrays, shared, reads)

@@ -104,8 +104,11 @@ class Training:
         if in_memory:
             x = self._batched(arrays, batch_size, steps_per_epoch, shuffle)
             y = sample_weight = class_weight = None
-        callbacks = tf.nest.flatten(getattr(callbacks, "callbacks", callbacks) or [])
-        callbacks = [batching.EpochCounter(), *callbacks]
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = callbacks.callbacks
+        elif isinstance(callbacks, keras.callbacks.Callback):
+            callbacks = [callbacks]
+        callbacks = [batching.EpochCounter(), *(callbacks or [])]
         for callback in callbacks:
             getattr(callback, "before_fit", lambda _: None)(callbacks)
         try:

@@ -144,7 +144,7 @@ class Inference(Denoiser):
         self.model.encode(x[:1])  # builds the model, and raises if x does not fit it
         name = (type(self), type(self.noise), *vars(self.noise).items(), self.learning_rate)
         steps = [np.array(self.steps, "int32")]
-        return self.model.over_rows(name, self._climb, (x,), 1024, numbers=steps)
+        return self.model.over_rows(name, self._climb, (x,), numbers=steps)
 
     def _denoise(self, x):
         return self.model.decode(self.latents(x))

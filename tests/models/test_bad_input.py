@@ -243,6 +243,20 @@ def test_bad_counts_are_refused(make_vae, x, bad):
         check_is_one_sentence(error)
 
 
+@pytest.mark.parametrize("bad", [(1, 2), (1,), -1, 2**32, 1.5, "a"])
+def test_bad_seeds_are_refused(make_vae, x, bad):
+    vae = make_vae()
+    for call in (
+        lambda: vae.elbo(x, seed=bad),
+        lambda: vae.encode(x, sample=True, seed=bad),
+        lambda: vae.log_likelihood(x, seed=bad),
+        lambda: vae.generate(3, seed=bad),
+    ):
+        with pytest.raises(ValueError, match=r"seed is .*expected an int") as error:
+            call()
+        check_is_one_sentence(error)
+
+
 def test_a_condition_is_refused_by_a_model_that_reads_none(make_vae, x):
     vae, labels = make_vae(), np.zeros(300)
     for call in (

@@ -449,6 +449,22 @@ def test_a_batch_of_weight_zero_changes_nothing(make_vae, x):
     np.testing.assert_array_equal(weights_of(vae), before)
 
 
+def test_callbacks_may_be_one_several_or_a_list_of_keras(make_vae, x):
+    """A callback that holds others in an attribute `callbacks` is still called itself."""
+    called = []
+
+    class Composite(keras.callbacks.Callback):
+        callbacks = ()
+
+        def on_epoch_end(self, epoch, logs=None):
+            called.append(epoch)
+
+    several = [Composite(), keras.callbacks.TerminateOnNaN()]
+    for given in (several[0], several, tuple(several), keras.callbacks.CallbackList(several)):
+        make_vae().fit(x, verbose=0, callbacks=given)
+    assert called == [0] * 4
+
+
 def test_early_stopping_and_checkpoints_monitor_the_losses(make_vae, x, tmp_path):
     vae = make_vae()
     best = keras.callbacks.ModelCheckpoint(
