@@ -204,6 +204,34 @@ def example_shape(array, shape, name, what=None):
         raise ValueError(f"{name} has shape {tuple(array.shape)}; expected {expected}, {what}.")
 
 
+def conditions(condition, reads, name, unknown=False, values=True):
+    """Conditions, an array or a tensor, fit what is read: a number of classes, or a shape.
+
+    Args:
+        unknown: bool. A label may be -1.
+        values: bool. Whether the values can be looked at, and not the shape alone.
+    """
+    if condition is None:
+        return
+    labels = isinstance(reads, int)
+    what = "a label each" if labels else "a condition each"
+    example_shape(condition, () if labels else reads, name, what)
+    dtype = keras.backend.standardize_dtype(condition.dtype)
+    if labels and not dtype.startswith(("int", "uint", "bool")):
+        raise ValueError(f"{name} holds floats; expected integer labels from 0 to {reads - 1}.")
+    if not values:
+        return
+    condition = np.asarray(condition)
+    if not labels:
+        finite(condition, name)
+    elif not -int(unknown) <= condition.min() <= condition.max() < reads:
+        also = ", and -1, which means unknown" if unknown else ""
+        raise ValueError(
+            f"{name} has labels from {condition.min()} to {condition.max()}; expected 0 to "
+            f"{reads - 1}{also}."
+        )
+
+
 class Fixed:
     """Of a layer whose settings are constants of compiled functions: they are assigned once.
 

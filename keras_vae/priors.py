@@ -4,6 +4,7 @@ import math
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_vae import checks
@@ -92,12 +93,10 @@ class Mixture(Prior):
             if condition is None:
                 raise ValueError("condition is None, but this prior reads a condition; pass one.")
             condition = ops.convert_to_tensor(condition)
-            shape = () if isinstance(self.condition, int) else self.condition
-            if tuple(condition.shape)[1:] != shape:
-                raise ValueError(
-                    f"condition has shape {tuple(condition.shape)}; expected shape {shape} for "
-                    "each row."
-                )
+            eager = tf.executing_eagerly()
+            if isinstance(self.condition, int) and not eager:
+                condition = ops.cast(condition, "int32")  # Keras serves labels as floats
+            checks.conditions(condition, self.condition, "condition", values=eager)
         if isinstance(self.condition, int):
             parameters = parameters + ops.take(self.kernel, ops.cast(condition, "int32"), axis=0)
         elif self.condition is not None:
@@ -128,26 +127,24 @@ class Mixture(Prior):
         """
         from sklearn.mixture import GaussianMixture  # slow to import, and needed only here
 
-        z = np.asarray(z, "float64")
+        z = checks.array(z, "z").astype("float64")
         if isinstance(self.condition, tuple):
             raise ValueError(
                 "A mixture that reads vectors or images cannot be fitted; train it as the prior of "
                 "a model."
             )
-        if z.ndim != 2 or z.shape[1] != self.latent_dim or not np.isfinite(z).all():
-            raise ValueError(f"z has shape {z.shape}; expected finite (n, {self.latent_dim}).")
+        checks.example_shape(z, (self.latent_dim,), "z")
+        checks.finite(z, "z")
         if (condition is None) != (self.condition is None):
             raise ValueError(
                 f"This mixture reads condition={self.condition}; "
                 + ("give the label of each z." if condition is None else "leave the labels out.")
             )
-        labels = np.zeros(len(z), int) if condition is None else np.asarray(condition)
-        fits = labels.shape == (len(z),) and labels.dtype.kind in "biu"
-        if not fits or labels.min() < 0 or labels.max() >= (self.condition or 1):
-            raise ValueError(
-                f"condition has shape {labels.shape} and dtype {labels.dtype}; expected ({len(z)},)"
-                f" integers from 0 to {(self.condition or 1) - 1}, a label for each z."
-            )
+        labels = np.zeros(len(z), int)
+        if condition is not None:
+            labels = checks.array(condition, "condition")
+            checks.lengths(z=z, condition=labels)
+            checks.conditions(labels, self.condition, "condition")
         rows = []
         for label in range(self.condition or 1):
             members = z[labels == label]

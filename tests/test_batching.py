@@ -77,6 +77,8 @@ def test_unshuffled_batches_keep_the_order_and_the_size_is_known():
         [8, 9],
     ]
     assert dataset.cardinality() == 3
+    last = list(batches(np.arange(9), batch_size=4, shuffle=False).as_numpy_iterator())[-1]
+    assert last.tolist() == [8]
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ class Signature:
                 f"condition={self.condition}; make both with the same."
             )
         if prior.condition is not None:
-            self._check_condition(condition, "condition", reads=prior.condition)
+            checks.conditions(condition, prior.condition, "condition")
 
     def _check_codes(self, shapes):
         expected, decoders = self.encoder_outputs, self.latent_shapes[0]
@@ -224,7 +224,8 @@ class Signature:
     def check_shapes(self, x, y):
         """Of a batch, when a step is traced. Values are looked at when `fit` begins."""
         checks.example_shape(x, self.x_shape, "x")
-        self._check_condition(self.roles(x, y).condition, "y, the condition,", values=False)
+        condition = self.roles(x, y).condition
+        checks.conditions(condition, self.condition, "y, the condition,", values=False)
 
     def check(self, x, condition=None):
         """x, and the condition of each row, as arrays that the networks can read.
@@ -275,25 +276,7 @@ class Signature:
         checks.finite(array, name, missing and self.accepts_missing)
         return array
 
-    def _check_condition(self, condition, name, reads=None, values=True, known=False):
-        """Compare conditions, an array or a tensor, with what is known of them."""
-        if condition is None:
-            return
-        reads = self.condition if reads is None else reads
-        labels = isinstance(reads, int)
-        what = "a label each" if labels else "which is what this model reads"
-        checks.example_shape(condition, () if labels else reads, name, what)
-        dtype = keras.backend.standardize_dtype(condition.dtype)
-        if labels and not dtype.startswith(("int", "uint", "bool")):
-            raise ValueError(
-                f"{name} holds floats; this model reads integer labels from 0 to {reads - 1}."
-            )
-        if values and not labels:
-            checks.finite(condition, name)
-        least = -1 if self.second == "label" and not known else 0
-        if values and labels and not least <= condition.min() <= condition.max() < reads:
-            unknown = " and -1, which means unknown" if least else ""
-            raise ValueError(
-                f"{name} has labels from {condition.min()} to {condition.max()}; this model knows "
-                f"the classes 0 to {reads - 1}{unknown}."
-            )
+    def _check_condition(self, condition, name, known=False):
+        checks.conditions(
+            condition, self.condition, name, unknown=self.second == "label" and not known
+        )

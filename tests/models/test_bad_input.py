@@ -46,6 +46,10 @@ TO_FIT = {
     "another size": (lambda x: {"x": x[:, 1:]}, r"expected \(n, 8, 8, 1\)"),
     "NaN": (lambda x: {"x": NAN}, "holds NaN or infinity"),
     "one NaN": (lambda x: {"x": np.where(np.arange(64).reshape(8, 8, 1) == 5, np.nan, x)}, "NaN"),
+    "one infinity": (
+        lambda x: {"x": np.where(np.arange(64).reshape(8, 8, 1) == 5, np.inf, x)},
+        "holds NaN or infinity",
+    ),
     "infinity": (lambda x: {"x": np.inf * np.ones((4, 8, 8, 1))}, "holds NaN or infinity"),
     "NaN in the input": (lambda x: {"x": NAN, "y": x[:4]}, "x holds NaN"),
     "a sparse matrix": (

@@ -283,7 +283,7 @@ def test_capabilities_depend_on_the_model_and_not_on_its_terms():
             call()
     assert semi.generate(3, seed=1, condition=2).shape == (3, 8, 8, 1)
     for call in (lambda: semi.generate(3), lambda: semi.decode(np.zeros((3, 2)), condition=-1)):
-        with pytest.raises(ValueError, match="has labels from -1 to -1; this model knows the"):
+        with pytest.raises(ValueError, match="has labels from -1 to -1; expected 0 to"):
             call()
 
 
