@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_vae import VAE, datasets, networks
 
+tf.config.threading.set_intra_op_parallelism_threads(1)  # a process of tests runs on each core
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )

@@ -105,6 +105,7 @@ def test_modules_import_only_modules_of_the_same_or_a_lower_level():
     assert found > 10
 
 
+@pytest.mark.slow
 def test_the_code_examples_of_the_readme_run(monkeypatch, tmp_path):
     import matplotlib as mpl
 

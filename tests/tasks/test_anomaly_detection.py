@@ -314,7 +314,7 @@ def test_latent_maps_count_as_vectors(data):
     keras.utils.set_random_seed(0)
     vae = VAE(*fully_convolutional(), seed=0)
     vae.compile("adam")
-    vae.fit(x, epochs=3, verbose=0)
+    vae.fit(x[:300], epochs=3, verbose=0)
     latents, z = vae.encode(x), vae.encode(x_test)
     assert z.shape[1:] == (4, 4, 2)
     q = vae.posterior(x_test)

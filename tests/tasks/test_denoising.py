@@ -185,7 +185,16 @@ def test_psnr_and_ssim_are_those_of_scikit_image(data):
 # Use ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("noise", [Gaussian(0.4), SaltAndPepper(0.4), Masking(0.4), Speckle(0.6)])
+@pytest.mark.parametrize(
+    "noise",
+    [
+        SaltAndPepper(0.4),
+        *(
+            pytest.param(noise, marks=pytest.mark.slow)
+            for noise in (Gaussian(0.4), Masking(0.4), Speckle(0.6))
+        ),
+    ],
+)
 def test_the_output_of_a_model_is_closer_to_the_image_than_its_input(noise, vae, data):
     (x, _), (image, _) = data
     noisy = noise(image, seed=1)
@@ -239,6 +248,7 @@ def test_a_pipeline_learns_from_clean_data_and_denoises_noisy_data(data):
     assert metrics.psnr(image, pipeline[0].transform(noisy)) > metrics.psnr(image, noisy) + 4
 
 
+@pytest.mark.slow
 def test_a_grid_search_accepts_a_denoiser(data):
     (x, y), _ = data
     x, y = x[:300].reshape(300, -1), y[:300]
