@@ -79,7 +79,12 @@ def trained(examples):
     return train
 
 
-every_model = pytest.mark.parametrize("name", CASES)
+every_model = pytest.mark.parametrize(
+    "name",
+    [  # a beta_vae is a dense_vae with another beta
+        pytest.param(name, marks=pytest.mark.slow if name == "beta_vae" else ()) for name in CASES
+    ],
+)
 
 
 @every_model

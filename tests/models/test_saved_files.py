@@ -31,7 +31,11 @@ def check_same_outputs(model, path, x, y):
         np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(f, marks=pytest.mark.slow if "beta" in f.stem else ()) for f in FILES],
+    ids=lambda path: path.stem,
+)
 def test_a_file_of_any_version_gives_the_same_outputs_and_trains(path, digits):
     model = keras.models.load_model(path)
     _, (x, y) = datasets.load_digits(limit=3)
