@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae import VAE, datasets, networks
+from keras_vae import VAE, datasets, networks, optimizers
 
 tf.config.threading.set_intra_op_parallelism_threads(1)  # a process of tests runs on each core
 tf.config.set_logical_device_configuration(
@@ -30,13 +30,13 @@ def x(digits):
 def make_vae():
     """Makes a small compiled VAE for 8 x 8 images; the same arguments give the same weights."""
 
-    def make(optimizer="adam", compile_arguments=None, network=None, **arguments):
+    def make(optimizer=None, compile_arguments=None, network=None, **arguments):
         keras.utils.set_random_seed(0)
         encoder, decoder = networks.dense(
             (8, 8, 1), **{"latent_dim": 2, "hidden": (16,), **(network or {})}
         )
         vae = VAE(encoder, decoder, **{"seed": 5, **arguments})
-        vae.compile(optimizer, **(compile_arguments or {}))
+        vae.compile(optimizer or optimizers.Adam(), **(compile_arguments or {}))
         return vae
 
     return make

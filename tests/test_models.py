@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae import callbacks, networks, zoo
+from keras_vae import callbacks, networks, optimizers, zoo
 from keras_vae.models.base import BaseModel
 from tests import kinds
 from tests.callbacks.models import UsersVAE
@@ -49,7 +49,7 @@ def make(name, policy="float32", **compile_arguments):
         model = CASES[name][0]()
     finally:
         keras.config.set_dtype_policy("float32")
-    model.compile(keras.optimizers.Adam(3e-3), **compile_arguments)
+    model.compile(optimizers.Adam(3e-3), **compile_arguments)
     return model
 
 

@@ -6,7 +6,7 @@ import random
 
 import keras
 
-from keras_vae import checks
+from keras_vae import checks, optimizers
 
 
 @contextlib.contextmanager
@@ -35,7 +35,7 @@ def compile_with_cosine_decay(model, learning_rate, rows, epochs, batch_size, lo
     """
     steps = epochs * math.ceil(rows / batch_size)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    model.compile(keras.optimizers.Adam(rate), loss=loss, steps_per_execution=16)
+    model.compile(optimizers.Adam(rate), loss=loss, steps_per_execution=16)
 
 
 def check_arguments(arguments):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae import VAE, ConditionalVAE, networks, priors
+from keras_vae import VAE, ConditionalVAE, networks, optimizers, priors
 from tests.conftest import weights_of
 
 
@@ -22,7 +22,7 @@ def make(condition=10, prior="standard_normal", compiled=True, model=Conditional
     networks_ = networks.dense((8, 8, 1), 2, hidden=(24,), condition=condition, **arguments)
     vae = model(*networks_, prior=prior, seed=3)
     if compiled:
-        vae.compile("adam", steps_per_execution=8)
+        vae.compile(optimizers.Adam(), steps_per_execution=8)
     return vae
 
 
