@@ -20,7 +20,9 @@ def _close_figures():
 
 @pytest.fixture
 def images():
-    return np.random.default_rng(0).random((7, 4, 5, 1))
+    """Drawings: their border is 0."""
+    inside = np.random.default_rng(0).random((7, 2, 3, 1))
+    return np.pad(inside, [(0, 0), (1, 1), (1, 1), (0, 0)])
 
 
 def shown(figure):
@@ -52,6 +54,54 @@ def test_image_grid_takes_colour_and_images_without_channels(images):
     np.testing.assert_array_equal(
         shown(plotting.image_grid(images[..., 0])), shown(plotting.image_grid(images))
     )
+
+
+def colours(figure):
+    return figure.axes[0].images[0].get_cmap().name
+
+
+def test_drawings_are_ink_on_paper_and_photographs_stay_as_they_are(images):
+    photographs = 0.2 + 0.8 * np.random.default_rng(0).random((7, 4, 5, 1))
+    for plot in (
+        plotting.image_grid,
+        lambda x, **cmap: plotting.reconstructions(x, 1 - x, **cmap),
+        lambda x, **cmap: plotting.manifold(lambda z: x[:1].repeat(len(z), 0), 3, **cmap),
+    ):
+        assert colours(plot(images)) == "gray_r"
+        assert colours(plot(photographs)) == "gray"
+        assert colours(plot(photographs, cmap="viridis")) == "viridis"
+    picture = shown(plotting.image_grid(photographs, columns=3))
+    np.testing.assert_array_equal(picture[:4, :5], photographs[0, ..., 0])
+    assert np.all(picture[4::5] == 1)  # the gaps are white
+
+
+def test_the_lines_of_a_grid_of_signals_are_in_their_cells():
+    time = np.linspace(0, 7, 50)
+    signals = np.stack([np.sin(time + k) for k in range(6)])[..., None] * [1, 0.5]
+    figure = plotting.signal_grid(signals, 3, row_names="ab", column_names="xyz", title="t")
+    (axes,) = figure.axes
+    assert len(axes.lines) == 2  # channels
+    for line, channel in zip(axes.lines, (0, 1), strict=True):
+        x, y = (np.reshape(values, (6, 51)) for values in line.get_data())
+        assert np.isnan(x[:, -1]).all()
+        for i in range(6):
+            column, row = i % 3, i // 3
+            assert column < x[i, 0] < x[i, -2] < column + 1
+            assert 1 - row < y[i, :-1].min() < y[i, :-1].max() < 2 - row
+            correlation = np.corrcoef(y[i, :-1], signals[i, :, channel])[0, 1]
+            assert correlation == pytest.approx(1)
+    assert axes.get_yticks().tolist() == [1.5, 0.5]
+    with pytest.raises(ValueError, match=r"expected \(n, length, channels\)"):
+        plotting.signal_grid(signals[..., 0])
+    with pytest.raises(ValueError, match="row_names has 3 names for 2 rows"):
+        plotting.signal_grid(signals, 3, row_names="abc")
+
+
+def test_a_figure_as_a_picture_has_its_colours():
+    figure = plt.figure(figsize=(1, 2), dpi=50, facecolor="#ff8000")
+    picture = plotting.as_picture(figure)
+    assert picture.shape == (100, 50, 3)
+    np.testing.assert_allclose(picture[0, 0], [1, 128 / 255, 0])
 
 
 def test_reconstructions_are_below_their_originals(images):
@@ -187,6 +237,14 @@ def test_model_graph_reads_from_bottom_to_top():
     assert heights["kl"] == heights["reconstruction"]
     arrows = [text for text in axes.texts if not text.get_text()]
     assert len(arrows) == 4  # input to encoder and to loss, encoder to loss, loss to backward
+
+
+def test_an_order_without_data_is_dashed():
+    chain = graph_of("a/x", "b/y: a/x", "c/z: ^b/y", "d/w: c/z, ^b/y", "e/v: ^d/w, d/w")
+    (axes,) = plotting.model_graph(chain).axes
+    arrows = [text.arrow_patch for text in axes.texts if getattr(text, "arrow_patch", None)]
+    styles = [arrow.get_linestyle() for arrow in arrows]
+    assert sorted(styles) == ["-", "-", "-", "--", "--"]
 
 
 def test_boxes_of_a_model_graph_are_nested_or_apart():

@@ -1,18 +1,31 @@
 """Figures from arrays: NumPy in, matplotlib Figure out.
 
-Images are arrays `(n, height, width)` or `(n, height, width, channels)` in [0, 1]. Images with one
-channel are shown as ink on paper: 1 is black.
+Images are arrays `(n, height, width)` or `(n, height, width, channels)` in [0, 1]. Those with one
+channel are shown with matplotlib's colour map `cmap`; see `colour_map` for its default.
 """
 
 from statistics import NormalDist
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from keras_vae.plotting.graph import model_graph as model_graph
 
 
-def image_grid(images, columns=None, title=None, row_names=(), column_names=()):
+def colour_map(images):
+    """The colour map that suits images with one channel.
+
+    Drawings have a background of 0: a quarter of their border at least. `"gray_r"` shows them as
+    ink on paper. All others, such as photographs, are shown as they are: `"gray"`.
+    """
+    images = _with_channels(images)
+    border = np.ones(images.shape[1:3], bool)
+    border[1:-1, 1:-1] = False
+    return "gray_r" if np.nanquantile(images[:, border], 0.25) < 0.02 else "gray"
+
+
+def image_grid(images, columns=None, title=None, row_names=(), column_names=(), cmap=None):
     """Images in a grid, row by row.
 
     Args:
@@ -21,6 +34,7 @@ def image_grid(images, columns=None, title=None, row_names=(), column_names=()):
         title: str. Defaults to `None`.
         row_names, column_names: list of str, or a str of single characters. Labels to the left of
             the rows and above the columns. Default to none.
+        cmap: str. Colour map of images with one channel. Defaults to `None`, that of `colour_map`.
 
     Returns:
         matplotlib Figure.
@@ -29,21 +43,73 @@ def image_grid(images, columns=None, title=None, row_names=(), column_names=()):
         ValueError: there are too many names, or images have a wrong shape or integers above 1.
     """
     images = _with_channels(images)
-    columns = columns or int(np.ceil(np.sqrt(len(images))))
-    for kind, names, most in (
-        ("row", row_names, -(-len(images) // columns)),
-        ("column", column_names, columns),
-    ):
-        if len(names) > most:
-            raise ValueError(f"{kind}_names has {len(names)} names for {most} {kind}s.")
-    figure, axes = _show(tiled(images, columns), title)
+    columns, _ = _columns_and_rows(len(images), columns, row_names, column_names)
+    figure, axes = _show(images, columns, title, cmap)
     axes.set_yticks(_centres(len(row_names), images.shape[1]), list(row_names))
     axes.xaxis.tick_top()
     axes.set_xticks(_centres(len(column_names), images.shape[2]), list(column_names))
     return figure
 
 
-def reconstructions(x, x_hat, n=10, title=None):
+def signal_grid(signals, columns=None, title=None, row_names=(), column_names=()):
+    """Signals as lines in a grid, row by row, all on one scale; each channel has a colour.
+
+    Args:
+        signals: array `(n, length, channels)`; NaN leaves a gap.
+        Others: as in `image_grid`.
+
+    Returns:
+        matplotlib Figure.
+
+    Raises:
+        ValueError: there are too many names, or signals have a wrong shape.
+    """
+    signals = np.asarray(signals, "float32")
+    if signals.ndim != 3 or 0 in signals.shape:
+        raise ValueError(f"signals have shape {signals.shape}; expected (n, length, channels).")
+    columns, rows = _columns_and_rows(len(signals), columns, row_names, column_names)
+    low, high = np.nanmin(signals), np.nanmax(signals)
+    places = np.arange(len(signals))[:, np.newaxis]
+    time = np.linspace(0.05, 0.95, signals.shape[1])
+    height = 0.1 + 0.8 * (signals - low) / max(high - low, 1e-12)
+    figure, axes = plt.subplots(
+        figsize=(max(4.0, 1.1 * columns), max(1.6, 0.8 * rows)), layout="constrained"
+    )
+    for channel in range(signals.shape[2]):
+        lines = np.stack(
+            np.broadcast_arrays(
+                places % columns + time, rows - 1 - places // columns + height[..., channel]
+            )
+        )
+        lines = np.pad(lines, [(0, 0), (0, 0), (0, 1)], constant_values=np.nan)  # no line across
+        axes.plot(*lines.reshape(2, -1), linewidth=0.9)
+    axes.set(title=title, xlim=(0, columns), ylim=(0, rows))
+    axes.set_yticks(rows - 0.5 - np.arange(len(row_names)), list(row_names))
+    axes.xaxis.tick_top()
+    axes.set_xticks(0.5 + np.arange(len(column_names)), list(column_names))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def as_picture(figure):
+    """A figure as an array `(height, width, 3)` in [0, 1]; the figure is closed."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    plt.close(figure)
+    return np.asarray(canvas.buffer_rgba())[..., :3] / np.float32(255)
+
+
+def _columns_and_rows(n, columns, row_names, column_names):
+    columns = columns or int(np.ceil(np.sqrt(n)))
+    rows = -(-n // columns)
+    for kind, names, most in (("row", row_names, rows), ("column", column_names, columns)):
+        if len(names) > most:
+            raise ValueError(f"{kind}_names has {len(names)} names for {most} {kind}s.")
+    return columns, rows
+
+
+def reconstructions(x, x_hat, n=10, title=None, cmap=None):
     """Originals in the first row, their reconstructions below.
 
     Args:
@@ -51,6 +117,7 @@ def reconstructions(x, x_hat, n=10, title=None):
         x_hat: array of the same shape, or a dict {name: array} with one row for each array.
         n: int. Largest number of images per row. Defaults to `10`.
         title: str. Defaults to `None`.
+        cmap: as in `image_grid`; its default depends on x.
 
     Returns:
         matplotlib Figure.
@@ -63,10 +130,11 @@ def reconstructions(x, x_hat, n=10, title=None):
     if len(set(lengths.values())) > 1:
         raise ValueError(f"The rows have {lengths} images; expected the same number in each.")
     images = np.concatenate([_with_channels(images)[:n] for images in rows.values()])
-    return image_grid(images, len(images) // len(rows), title, row_names=rows)
+    cmap = cmap or colour_map(x)
+    return image_grid(images, len(images) // len(rows), title, row_names=rows, cmap=cmap)
 
 
-def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
+def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None, cmap=None):
     """Images decoded from a grid over a two-dimensional latent space (lecture row A1).
 
     Args:
@@ -76,6 +144,7 @@ def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
         quantiles: bool. Use the (i + 1/2) / n quantiles of the prior N(0, 1) instead of the range,
             so that each image stands for an equal share of p(z). Defaults to `False`.
         title: str. Defaults to `None`.
+        cmap: as in `image_grid`.
 
     Returns:
         matplotlib Figure.
@@ -89,7 +158,7 @@ def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None):
         )
     points = prior_quantiles(n) if quantiles else np.linspace(low, high, n)
     images = _with_channels(decode(latent_grid(points)))
-    figure, axes = _show(tiled(images, n), title)
+    figure, axes = _show(images, n, title, cmap)
     shown = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
     axes.set_xticks(_centres(n, images.shape[2])[shown], [f"{points[i]:.1f}" for i in shown])
     axes.set_yticks(_centres(n, images.shape[1])[shown], [f"{points[::-1][i]:.1f}" for i in shown])
@@ -196,7 +265,7 @@ def latent_grid(points):
     return np.stack([z1.ravel(), z2.ravel()], axis=1).astype("float32")
 
 
-def tiled(images, columns, gap=None):
+def tiled(images, columns, gap=None, cmap="gray_r"):
     """Images in a grid, row by row, as one array.
 
     Args:
@@ -204,6 +273,8 @@ def tiled(images, columns, gap=None):
         columns: int. Images per row.
         gap: int. Pixels below and to the right of each image. Defaults to `None`: it depends
             on the size of the images.
+        cmap: str. Colour map of images with one channel, in which the gap is to be white. Defaults
+            to `"gray_r"`.
 
     Returns:
         array `(rows * (height + gap), columns * (width + gap), channels)`.
@@ -212,7 +283,7 @@ def tiled(images, columns, gap=None):
     n, height, width, channels = images.shape
     down, right = (_gap(size) if gap is None else gap for size in (height, width))
     rows = -(-n // columns)
-    paper = 0.0 if channels == 1 else 1.0
+    paper = 0.0 if channels == 1 and cmap.endswith("_r") else 1.0
     shape = (rows * columns, height + down, width + right, channels)
     tiles = np.full(shape, paper, images.dtype)
     tiles[:n, :height, :width] = images
@@ -229,14 +300,16 @@ def _centres(n, size):
     return np.arange(n) * (size + _gap(size)) + (size - 1) / 2
 
 
-def _show(picture, title):
-    """(figure, axes) that show a picture without frame and ticks; callers may set ticks."""
+def _show(images, columns, title, cmap):
+    """(figure, axes) that show a grid without frame and ticks; callers may set ticks."""
+    cmap = cmap or colour_map(images)
+    picture = tiled(images, columns, cmap=cmap)
     height, width = picture.shape[:2]
     scale = 8.0 / max(height, width)
     size = (width * scale + 0.8, height * scale + 0.5)
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     if picture.shape[-1] == 1:
-        axes.imshow(picture[..., 0], cmap="gray_r", vmin=0, vmax=1)
+        axes.imshow(picture[..., 0], cmap=cmap, vmin=0, vmax=1)
     else:
         axes.imshow(np.clip(picture, 0, 1))
     axes.set(title=title, xticks=[], yticks=[])

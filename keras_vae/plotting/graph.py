@@ -13,6 +13,8 @@ import matplotlib.pyplot as plt
 def model_graph(graph, title=None):
     """The parts of a model from bottom to top, each with the scopes inside it (row T1).
 
+    A dashed arrow is an order without data: one part waits for the other.
+
     Args:
         graph: GraphDef, as returned by `callbacks.tidy_graph(model)`.
         title: str. Defaults to `None`.
@@ -45,6 +47,7 @@ def model_graph(graph, title=None):
         _draw_part(axes, part, box, inside[part])
     detours = 0
     for source, target in sorted(edges, key=lambda edge: levels[edge[0]], reverse=True):
+        line = {"color": "0.35", "linestyle": "-" if edges[source, target] else "--"}
         left, bottom_, width, height = boxes[source]
         to_left, to_bottom, to_width, _ = boxes[target]
         if levels[target] == levels[source] + 1:
@@ -55,8 +58,8 @@ def model_graph(graph, title=None):
             x = max(left + width for left, _, width, _ in between) + 0.25 * detours
             y, to_y = bottom_ + height / 2, to_bottom + 0.25 * detours
             path = [(left + width, y), (x, y), (x, to_y), (to_left + to_width, to_y)]
-        axes.plot(*zip(*path[:-1], strict=True), color="0.35", linewidth=1)
-        arrow = {"arrowstyle": "-|>", "color": "0.35", "shrinkA": 0, "shrinkB": 0}
+        axes.plot(*zip(*path[:-1], strict=True), linewidth=1, **line)
+        arrow = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, **line}
         axes.annotate("", path[-1], path[-2], arrowprops=arrow)
         high = max(high, path[-2][0] + 0.1)
     axes.set(xlim=(low, high), ylim=(-0.1, bottom), title=title)
@@ -65,9 +68,9 @@ def model_graph(graph, title=None):
 
 
 def _levels(graph, scope=""):
-    """({name: level}, edges) of the scopes and inputs within a scope; level 0 is at the bottom.
+    """({name: level}, {edge: whether data flow}) of the scopes and inputs within a scope.
 
-    Single operations have no box: they only connect the scopes.
+    Level 0 is at the bottom. Single operations have no box: they only connect the scopes.
     """
     operations = {node.name for node in graph.node}
     nodes = [node for node in graph.node if node.name.startswith(scope)]
@@ -78,14 +81,14 @@ def _levels(graph, scope=""):
         if node.op == "Placeholder"
         or (f"{scope}{name}" not in operations and node.op not in ("Const", "ReadVariableOp"))
     }
-    levels, edges = dict.fromkeys(names, 0), set()
+    levels, edges = dict.fromkeys(names, 0), {}
     for name, node in zip(names, nodes, strict=True):  # sources come first
         for edge in node.input:
             source = edge.removeprefix("^").split(":")[0]
             if source.startswith(scope):
                 source = source.removeprefix(scope).split("/")[0]
                 if source != name:
-                    edges.add((source, name))
+                    edges[source, name] = edges.get((source, name)) or not edge.startswith("^")
                     levels[name] = max(levels[name], levels[source] + (source in scopes))
     shown = {name: level for name, level in levels.items() if name in scopes}
     ranks = sorted(set(shown.values()))

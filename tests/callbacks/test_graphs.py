@@ -60,6 +60,14 @@ def check_is_tidy(graph, parts):
         assert any(b == part for _, b in between), f"{part} has no input"
 
 
+def check_inference_is_tidy(graph, model):
+    """It goes from x to p(x|z), without networks that judge and priors of lower levels."""
+    absent = {"critic", "discriminator", "down"}
+    absent |= set() if model.has_posterior else {"sampling"}
+    networks_ = model.parts[: model.parts.index("loss")]
+    check_is_tidy(graph, (*(part for part in networks_ if part not in absent), "likelihood"))
+
+
 FAST = ("conv", "two players", "subclass", "float16")
 
 
@@ -77,7 +85,7 @@ def test_every_view_of_every_model_is_tidy_keras3_t1_t5(name, setting):
     model = make(name, **SETTINGS[setting])
     graph = tidy_graph(model)
     check_is_tidy(graph, model.parts)
-    check_is_tidy(tidy_graph(model, "inference"), model.parts[: model.parts.index("loss")])
+    check_inference_is_tidy(tidy_graph(model, "inference"), model)
     variables = {node.name for node in graph.node if node.op == "VarHandleOp"}
     for part in ("encoder", "decoder"):
         network = getattr(model, part)
@@ -118,7 +126,7 @@ def test_a_condition_is_an_input(digits, known):
     check_is_tidy(graph, model.parts)
     assert inside(graph, "input") >= {"x", "y"}
     generation = tidy_graph(model, "generation", x, y)
-    check_is_tidy(generation, ("input", "prior", "decoder"))
+    check_is_tidy(generation, ("input", "prior", "decoder", "likelihood"))
     assert "y" in inside(generation, "input")
     for view in (graph, generation):
         between = {(top(a), top(b)) for a, b in edges(view)}
@@ -169,9 +177,14 @@ def test_a_graph_is_the_same_whatever_else_the_process_has_made(several):
     assert {"momentum", "velocity"} <= inside(graphs[0], "apply_gradients/critic/score/bias")
 
 
-def test_generation_goes_from_the_prior_to_the_decoder():
-    graph = tidy_graph(make("dense"), "generation")
-    check_is_tidy(graph, ("prior", "decoder"))
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_inference_and_generation_end_in_the_likelihood(likelihood):
+    model = VAE(*networks.dense((8, 8, 1), 2, likelihood=likelihood), likelihood=likelihood)
+    graphs = tidy_graph(model, "inference"), tidy_graph(model, "generation")
+    check_is_tidy(graphs[0], (*FORWARD, "likelihood"))
+    check_is_tidy(graphs[1], ("prior", "decoder", "likelihood"))
+    for graph in graphs:
+        assert not any(top(source) == "likelihood" != top(name) for source, name in edges(graph))
 
 
 def test_networks_that_generation_runs_before_the_decoder_are_in_the_prior():
@@ -180,7 +193,7 @@ def test_networks_that_generation_runs_before_the_decoder_are_in_the_prior():
     expected = ((ladder, {"down", "sampling"}, "down"), (vamp, {"encoder"}, "encoder"))
     for model, networks_, name in expected:
         graph = tidy_graph(model, "generation")
-        check_is_tidy(graph, ("prior", "decoder"))
+        check_is_tidy(graph, ("prior", "decoder", "likelihood"))
         assert networks_ <= inside(graph, "prior")
         network = getattr(model, name)
         layers = {layer.name for layer in network.layers if layer.weights}

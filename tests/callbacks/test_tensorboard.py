@@ -22,7 +22,7 @@ from keras_vae.callbacks.tensorboard import views
 from keras_vae.distributions import Distribution
 from tests import kinds
 from tests.callbacks.models import make, state_of
-from tests.callbacks.test_graphs import check_is_tidy
+from tests.callbacks.test_graphs import check_inference_is_tidy, check_is_tidy
 
 slow = pytest.mark.slow
 Record = collections.namedtuple("Record", ["tag", "step", "kind", "value"])
@@ -96,9 +96,9 @@ def check_every_kind_is_written(folder, model, history, x):
     graphs = {run: [r.value for r in some if r.kind == "graph"] for run, some in found.items()}
     (training,) = graphs["train"]
     check_is_tidy(training, model.parts)
-    check_is_tidy(*graphs["views/inference"], model.parts[: model.parts.index("loss")])
+    check_inference_is_tidy(*graphs["views/inference"], model)
     if generates:
-        check_is_tidy(*graphs["views/generation"], ("prior", "decoder"))
+        check_is_tidy(*graphs["views/generation"], ("prior", "decoder", "likelihood"))
 
     for key, values in history.items():
         run = "validation" if key.startswith("val_") else "train"
@@ -129,8 +129,11 @@ def check_every_kind_is_written(folder, model, history, x):
 
     assert {r.tag for r in found["train"] if r.kind == "text"} >= {"model", "loss"}
     assert {r.kind for r in found["."]} == {"hparams"}
-    codes = np.loadtxt(folder / "validation" / "latents.tsv", ndmin=2)
-    np.testing.assert_allclose(codes, model.encode(x[200:]), rtol=1e-4, atol=1e-5)
+    codes = np.loadtxt(folder / "validation" / "latents.tsv")
+    assert codes.shape == (100, max(3, latent_dim))  # TensorBoard needs three columns
+    latents = model.encode(x[200:])
+    np.testing.assert_allclose(codes[:, :latent_dim], latents, rtol=1e-4, atol=1e-5)
+    assert not codes[:, latent_dim:].any()
     assert tf.io.decode_png((folder / "validation/thumbnails.png").read_bytes()).shape[0] >= 80
 
 
@@ -165,12 +168,14 @@ def test_every_kind_of_model_is_shown_without_a_warning(name, digits, tmp_path):
     found = records(tmp_path)
     graphs = {run: r.value for run, some in found.items() for r in some if r.kind == "graph"}
     check_is_tidy(graphs["train"], model.parts)
-    check_is_tidy(graphs["views/inference"], model.parts[: model.parts.index("loss")])
+    check_inference_is_tidy(graphs["views/inference"], model)
     if model.has_prior:
         reads = ("input",) if model.signature.reads_condition else ()
-        check_is_tidy(graphs["views/generation"], (*reads, "prior", "decoder"))
+        check_is_tidy(graphs["views/generation"], (*reads, "prior", "decoder", "likelihood"))
     left_out = [r.value.item().decode() for r in found["train"] if r.tag == "left_out"]
-    assert bool(left_out) == (not model.has_prior), left_out
+    assert bool(left_out) == (not model.has_prior or name == "tokens"), left_out
+    if name == "tokens":
+        assert "x of shape (4,) is neither an image nor a signal" in left_out[0]
     assert all(f"epoch_{name}" in tags(tmp_path, "scalars")["train"] for name in model.loss_names)
     assert len(history["loss"]) == len(scalars(tmp_path, "validation", "epoch_active_units"))
     is_image = len(model.signature.x_shape) == 3
@@ -378,7 +383,7 @@ def test_early_stopping_shows_the_best_weights(x, tmp_path):
     model = make("dense")
     callback = board(tmp_path, only="projector")
     model.fit(x[:200], validation_data=x[200:], epochs=9, verbose=0, callbacks=[callback, stop])
-    codes = np.loadtxt(tmp_path / "validation" / "latents.tsv")
+    codes = np.loadtxt(tmp_path / "validation" / "latents.tsv")[:, :2]
     np.testing.assert_allclose(codes, model.encode(x[200:]), rtol=1e-4, atol=1e-5)
 
 

@@ -3,13 +3,16 @@
 import importlib.util
 import json
 import pathlib
+import re
 import urllib.parse
 import urllib.request
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_vae import VAE, networks
 from keras_vae.callbacks import TensorBoard
 from tests.callbacks.models import make
 
@@ -158,10 +161,32 @@ def test_the_server_works_behind_a_path_prefix(logs):
         assert "dense/train" in urllib.request.urlopen(f"{url}/data/runs").read().decode()
 
 
-@pytest.mark.skipif(
+in_a_browser = pytest.mark.skipif(
     screenshots.CHROMIUM is None or importlib.util.find_spec("playwright") is None,
-    reason='needs Chromium (Debian: apt install chromium) and pip install ".[browser]"',
+    reason='needs Chromium (Debian: apt install chromium) and pip install -e ".[browser]"',
 )
+
+
+@in_a_browser
+@pytest.mark.parametrize("latent_dim", [1, 2, 8])
+def test_the_projector_shows_latents_of_any_number(latent_dim, x, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = VAE(*networks.dense((8, 8, 1), latent_dim, hidden=(8,)))
+    model.compile("adam")
+    skip = ("graph", "scalars", "images", "histograms", "hparams", "text")
+    model.fit(x, verbose=0, callbacks=[TensorBoard(tmp_path / "run", skip=skip)])
+    with screenshots.tensorboard(tmp_path) as url, screenshots.browser() as (page, _):
+        page.goto(f"{url}/#projector")
+        page.wait_for_timeout(5000)
+        (frame,) = (frame for frame in page.frames if "projector_binary" in frame.url)
+        variance = frame.get_by_text("Total variance described")
+        variance.wait_for(timeout=60_000)
+        page.wait_for_timeout(3000)
+        assert re.search(r"described: \d+(\.\d+)?%", variance.inner_text())
+        assert frame.get_by_text("Points: 300").is_visible()
+
+
+@in_a_browser
 def test_the_page_draws_the_parts_and_contacts_no_other_server(url):
     with screenshots.browser() as (page, asked):
         errors = []

@@ -101,6 +101,9 @@ class TensorBoard(keras.callbacks.TensorBoard):
         if self._examples is None:
             why = "generators and datasets of unknown size provide none"
             missing.append(f"everything that needs examples, such as the projector: {why}")
+        shape = self.model.signature.x_shape
+        if "images" in self.kinds and not views.is_drawn(shape):
+            missing.append(f"images: x of shape {shape} is neither an image nor a signal")
         self._hparams()
         self._texts(missing)
 

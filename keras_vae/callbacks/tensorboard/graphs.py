@@ -27,9 +27,9 @@ def tidy_graph(model, view="training", x=None, y=None):
     Args:
         model: a model of this library; compiled, if its training step is to be drawn.
         view: str. `"training"` shows one training step, with all of `model.parts`; `"inference"`
-            the way from x to p(x|z), with the parts before the loss; `"generation"` the way from
-            p(z) to p(x|z), with the parts `input` (if there is a condition), `prior` and
-            `decoder`. Defaults to `"training"`.
+            the way from x to p(x|z), with the parts before the loss that it needs; `"generation"`
+            the way from p(z) to p(x|z), with the parts `input` (if there is a condition), `prior`
+            and `decoder`. These two end in the part `likelihood`. Defaults to `"training"`.
         x, y: arrays as passed to `fit`. Only their shapes and dtypes are used. Default to what the
             networks expect.
 
@@ -40,17 +40,17 @@ def tidy_graph(model, view="training", x=None, y=None):
         ValueError: the view is unknown, or the model is not compiled or cannot be built.
         TypeError: the model has no such view: an Autoencoder has no p(z).
     """
-    views = {  # the function to trace, its parts, and the parts to draw
-        "training": (model.train_step, model.parts, model.parts),
-        "inference": (model.test_step, model.parts, before_loss(model.parts)),
-        "generation": (_generation(model), *2 * [("input", "prior", "decoder")]),
+    views = {  # the function to trace, and its parts
+        "training": (model.train_step, model.parts),
+        "inference": (_to_likelihood(model, view), (*before_loss(model.parts), "likelihood")),
+        "generation": (_to_likelihood(model, view), ("input", "prior", "decoder", "likelihood")),
     }
     if view not in views:
         raise ValueError(f"view is {view!r}; expected one of {list(views)}.")
     if view == "training" and getattr(model, "optimizer", None) is None:
         raise ValueError("The model has no optimizer to show; compile it first.")
     model.ensure_built(x, y)
-    step, parts, drawn = views[view]
+    step, parts = views[view]
     found = model.signature.specs(getattr(x, "dtype", None), y)
     specs = [tf.TensorSpec(*spec, name=name) for spec, name in zip(found, "xy", strict=False)]
 
@@ -59,20 +59,34 @@ def tidy_graph(model, view="training", x=None, y=None):
 
     with _one_scope_each(model) as scopes:
         graph = tf.function(function, autograph=False).get_concrete_function(*specs).graph
-    return tidied(graph, paths_of_handles(model), scopes, parts, drawn)
+    return tidied(graph, paths_of_handles(model), scopes, parts)
 
 
-def _generation(model):
+def _to_likelihood(model, view):
+    """A step from x, or from p(z), to p(x|z)."""
+
     def step(data):
         x, y = data if isinstance(data, tuple) else (data, None)
-        condition = model.signature.roles(x, y).condition
-        rows = 1 if condition is None else ops.shape(condition)[0]
+        x, _, condition = model.signature.roles(model.signature.cast(x), y)
+        above = ()  # latents of higher levels, which the decoder does not read
         with model.noise_scope(0):
-            with tf.name_scope("prior"):
-                stream = noise.current().stream("prior")
-                z = model.prior(condition).sample(stream, (rows, *model.signature.latent_shape))
-                z = model.lower(z, condition)
-            return model.likelihood(z, condition).point
+            if view == "generation":
+                with tf.name_scope("prior"):
+                    rows = 1 if condition is None else ops.shape(condition)[0]
+                    shape = (rows, *model.signature.latent_shape)
+                    z = model.prior(condition).sample(noise.current().stream("prior"), shape)
+                    z = model.lower(z, condition)
+            else:
+                condition = model.infer_condition(x, condition)
+                if model.has_posterior:
+                    drawn = model.infer(model.posterior(x, condition), condition)
+                    z, above = drawn.z, drawn.above
+                else:
+                    z = model.codes(x, condition)[0]
+            p_x = model.likelihood(z, condition)
+            with tf.name_scope("likelihood"):
+                # The identity is drawn where the decoder gives the mean itself, too.
+                return tf.identity(p_x.point), *above
 
     return step
 

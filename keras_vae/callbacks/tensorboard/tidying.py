@@ -17,20 +17,20 @@ import tensorflow as tf
 _LARGE = 4096  # bytes; the values of larger constants are dropped
 
 
-def tidied(graph, paths, scopes, parts, drawn):
+def tidied(graph, paths, scopes, parts):
     """A `tf.Graph` as a GraphDef whose top-level names are the parts of a model.
 
     Args:
         graph: FuncGraph of a traced function.
         paths: dict from the id of a captured tensor to the path of its variable.
         scopes: set of str. The scopes of layers and updates.
-        parts, drawn: tuples of str. The parts in the order of computation, and those to keep.
+        parts: tuple of str, in the order of computation.
     """
     scopes = {*scopes, *parts, *(f"{part}/{scope}" for part in parts for scope in scopes)}
     nodes = _read(graph, scopes)
     _give_parts(nodes, parts)
     _place_variables(nodes, graph.captures, paths, scopes)
-    return _written([node for node in nodes.values() if node.part in drawn], parts)
+    return _written(nodes.values(), parts)
 
 
 class _Node:
@@ -53,11 +53,14 @@ def _read(graph, scopes):
     """{name: node} of the nodes that the results depend on, in the order of tracing."""
     definitions = {n.name: n for n in graph.as_graph_def(add_shapes=True).node}
     results = {tensor.op.name for tensor in graph.outputs} | {"NoOp"}
-    needed, todo = set(), [*results, *(op.name for op in graph.control_outputs)]
+    # A function also waits for what it reads, needed or not.
+    effects = {op.name for op in graph.control_outputs if op.type != "ReadVariableOp"}
+    needed, todo = set(), [*results, *effects]
     while todo:
         if (name := todo.pop()) not in needed and name in definitions:
             needed.add(name)
-            todo += [_name(edge) for edge in definitions[name].input]
+            edges = definitions[name].input
+            todo += [_name(e) for e in edges if name not in results or not e.startswith("^")]
     nodes = {
         name: _Node(definition, scopes)
         for name, definition in definitions.items()

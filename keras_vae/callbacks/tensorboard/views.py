@@ -88,7 +88,7 @@ def histograms(model, found):
 
 
 def pictures(model, examples, found):
-    """What the model does with images, as arrays `(height, width, channels)` in [0, 1].
+    """What the model does with images or signals, as arrays `(height, width, channels)` in [0, 1].
 
     - `reconstructions`: originals in the first row, reconstructions in the last.
     - `generated`: draws from the prior.
@@ -100,7 +100,7 @@ def pictures(model, examples, found):
     `found` is what `latents` returns for the examples, or None.
     """
     signature, shown = model.signature, {}
-    if not _is_image(signature.x_shape):
+    if not is_drawn(signature.x_shape):
         return {}
     x, target, condition, codes = _drawable(signature, examples, found)
     if x is not None:
@@ -109,24 +109,24 @@ def pictures(model, examples, found):
             return {}
         rows = [x] if target is x else [x, target]
         rows = np.concatenate([*(row[:16] for row in rows), x_hat], dtype="float32")
-        shown["reconstructions"] = plotting.tiled(rows, columns=len(x_hat))
+        shown["reconstructions"] = _tiled(rows, len(x_hat), x, target)
     if condition is None and isinstance(signature.condition, int):
         condition = np.arange(signature.condition)
     first = None if condition is None else condition[0]
     if model.has_prior and (condition is not None or not signature.reads_condition):
         draws = model.generate(64, seed=0, condition=_rows(condition, 64))
-        shown["generated"] = plotting.tiled(draws, columns=16)
+        shown["generated"] = _tiled(draws, 16, x, target)
         if signature.latent_shape == (2,):
             z = plotting.latent_grid(plotting.prior_quantiles(15))
-            shown["manifold"] = plotting.tiled(model.decode(z, _BATCH, condition=first), 15)
+            shown["manifold"] = _tiled(model.decode(z, _BATCH, condition=first), 15, x, target)
         elif signature.latent_shape == codes.shape[1:]:
             line = plotting.prior_quantiles(11)
             varied = np.sort(np.argsort(-codes.var(axis=0), kind="stable")[:_ROWS])
             z = np.tile(codes[0], (len(varied), len(line), 1))
             z[np.arange(len(varied)), :, varied] = line
             images = model.decode(z.reshape(-1, codes.shape[1]), _BATCH, condition=first)
-            shown["traversal"] = plotting.tiled(images, len(line))
-    return {name: _on_paper(picture, x) for name, picture in shown.items()}
+            shown["traversal"] = _tiled(images, len(line), x, target)
+    return shown
 
 
 def _drawable(signature, examples, found):
@@ -143,15 +143,30 @@ def _drawable(signature, examples, found):
     return x[known], x[known], condition[known], found["codes"][known]
 
 
+def is_drawn(shape):
+    """Whether examples of this shape are images, or signals `(length, channels)`."""
+    return _is_image(shape) or len(shape) == 2
+
+
 def _is_image(shape):
     return len(shape) == 3 and shape[-1] in (1, 3)
 
 
-def _on_paper(picture, x=None):
-    """In [0, 1], scaled by x if its range is larger; with one channel, ink is dark. NaN is grey."""
-    low, high = (0, 1) if x is None else (min(0, np.nanmin(x)), max(1, np.nanmax(x)))
-    picture = np.nan_to_num(np.clip((picture - low) / (high - low), 0, 1), nan=0.5)
-    return 1 - picture if picture.shape[-1] == 1 else picture
+def _tiled(images, columns, x=None, target=None, gap=None):
+    """Images as one picture in [0, 1], scaled by x if its range is larger; NaN is grey.
+
+    The target tells whether they are ink on paper. Signals become lines.
+    """
+    if images.ndim == 3:
+        return plotting.as_picture(plotting.signal_grid(images, columns))
+
+    def scaled(images, x):
+        low, high = (0, 1) if x is None else (min(0, np.nanmin(x)), max(1, np.nanmax(x)))
+        return np.clip((images - low) / (high - low), 0, 1)
+
+    cmap = "gray_r" if target is None else plotting.colour_map(scaled(target, target))
+    picture = plotting.tiled(np.nan_to_num(scaled(images, x), nan=0.5), columns, gap, cmap)
+    return 1 - picture if picture.shape[-1] == 1 and cmap == "gray_r" else picture
 
 
 def _rows(condition, n):
@@ -217,6 +232,8 @@ def write_projector(folder, found, examples, labels=None, metadata=None):
     config = projector.ProjectorConfig()
     embedding = config.embeddings.add(tensor_name="latents", tensor_path="latents.tsv")
     codes, y = found["codes"], examples.y
+    missing = max(0, 3 - codes.shape[1])  # TensorBoard shows nothing of less than three columns
+    codes = np.pad(codes, [(0, 0), (0, missing)])
     _write(folder, "latents.tsv", "\n".join("\t".join(f"{v:.6g}" for v in code) for code in codes))
     if labels is None and y is not None and y.dtype.kind in "iu" and y.size == len(y):
         labels = y.ravel()
@@ -231,8 +248,8 @@ def write_projector(folder, found, examples, labels=None, metadata=None):
     if _is_image(examples.x.shape[1:]):
         step = -(-max(examples.x.shape[1:3]) // _THUMBNAIL)
         images = examples.x[:, ::step, ::step].astype("float32")
-        sheet = plotting.tiled(images, columns=math.ceil(math.sqrt(len(images))), gap=0)
-        sheet = tf.cast(255 * _on_paper(sheet, images), "uint8")
+        sheet = _tiled(images, math.ceil(math.sqrt(len(images))), *2 * [images], gap=0)
+        sheet = tf.cast(255 * sheet, "uint8")
         _write(folder, "thumbnails.png", tf.io.encode_png(sheet).numpy())
         embedding.sprite.image_path = "thumbnails.png"
         embedding.sprite.single_image_dim.extend([images.shape[2], images.shape[1]])
