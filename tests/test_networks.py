@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_vae import VAE, networks
+from keras_vae import VAE, ConditionalVAE, networks
 from keras_vae.likelihoods import Gaussian
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (32, 32, 3), (112, 92, 1), (192, 168, 1)]
@@ -26,6 +26,28 @@ def test_conv_reconstructs_at_the_size_of_its_input_keras3_13_1(input_shape, ker
         input_shape, latent_dim=3, filters=(2, 3, 4), kernel_size=kernel_size
     )
     assert encoder.input_shape == decoder.output_shape == (None, *input_shape)
+
+
+@pytest.mark.parametrize("kernel_size", [2, 3, 4, 5])
+@pytest.mark.parametrize("input_shape", [(128, 1), (13, 3), (1, 2)])
+def test_conv1d_reconstructs_at_the_length_of_its_input(input_shape, kernel_size):
+    encoder, decoder = networks.conv1d(
+        input_shape, latent_dim=3, filters=(2, 3, 4), kernel_size=kernel_size
+    )
+    assert encoder.input_shape == decoder.output_shape == (None, *input_shape)
+
+
+@pytest.mark.parametrize("kernel_size", [3, 4])
+@pytest.mark.parametrize("n", [12, 13])
+def test_a_convolution_over_a_signal_and_its_mirror_are_aligned(n, kernel_size):
+    encoder, decoder = networks.conv1d((n, 1), 1, filters=(1,), kernel_size=kernel_size)
+    down, up = encoder.get_layer("conv_1"), decoder.get_layer("deconv_1")
+    cut = decoder.get_layer("cut_1") if n % 2 else keras.layers.Identity()
+    up.kernel.assign(down.kernel)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1, n, 1)).astype("float32")
+    y = rng.normal(size=down(x).shape).astype("float32")
+    np.testing.assert_allclose(np.sum(down(x) * y), np.sum(x * cut(up(y))), rtol=1e-4)
 
 
 @pytest.mark.parametrize("kernel_size", [3, 4])
@@ -114,9 +136,34 @@ def test_sizes_may_be_numpy_ints_and_a_single_size_needs_no_tuple():
     networks.conv((8, 8, 1), 2, filters=4)
 
 
-def test_conv_refuses_vectors_and_kernels_that_are_too_small():
-    with pytest.raises(ValueError, match=r"For vectors use networks\.dense"):
-        networks.conv(64, 2)
+@pytest.mark.parametrize(
+    ("build", "shape", "other"),
+    [
+        (networks.conv, 64, "networks.dense"),
+        (networks.conv, (128, 1), "networks.conv1d"),
+        (networks.conv1d, (28, 28, 1), "networks.conv"),
+        (networks.conv1d, (64,), "networks.dense"),
+    ],
+)
+def test_a_shape_of_another_rank_gets_the_name_of_its_builder(build, shape, other):
+    with pytest.raises(ValueError, match=f"use {other}\\.$"):
+        build(shape, 2)
+
+
+@pytest.mark.parametrize("condition", [3, (5,), (20, 2)])
+def test_signals_with_a_condition_train_and_are_generated(condition):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 20, 2)).cumsum(axis=1).astype("float32")
+    y = np.arange(40) % 3 if condition == 3 else rng.normal(size=(40, *condition))
+    arguments = {"filters": (4, 8), "likelihood": "gaussian", "condition": condition}
+    vae = ConditionalVAE(*networks.conv1d((20, 2), 2, **arguments), likelihood="gaussian")
+    vae.compile(keras.optimizers.Adam(1e-2))
+    losses = vae.fit(x, y, epochs=4, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    assert vae.generate(3, condition=y[:3]).shape == (3, 20, 2)
+
+
+def test_conv_refuses_kernels_that_are_too_small():
     with pytest.raises(ValueError, match="kernel_size is 1"):
         networks.conv((8, 8, 1), 2, kernel_size=1)
     with pytest.raises(ValueError, match="filters is empty"):
@@ -183,7 +230,7 @@ def test_a_bad_condition_is_refused(build, arguments, message):
 
 
 def test_an_image_of_another_size_is_refused_by_conv():
-    with pytest.raises(ValueError, match=r"an image of the size of x, \(8, 8, channels\)"):
+    with pytest.raises(ValueError, match=r"image or signal of the size of x, \(8, 8, channels\)"):
         networks.conv((8, 8, 1), 2, condition=(4, 4, 1))
 
 

@@ -1,4 +1,5 @@
-"""Builders of encoders and decoders: `dense` for vectors and images, `conv` for images.
+"""Builders of encoders and decoders: `dense` for vectors and images, `conv` for images,
+`conv1d` for signals.
 
 Each returns `(encoder, decoder)`, two plain `keras.Model`s that mirror each other:
 
@@ -9,7 +10,7 @@ With `condition=` both read a second input, for a `ConditionalVAE`. One call bui
 the lecture (rows F5, A9). Models also accept any other pair of networks.
 """
 
-from keras_vae.networks.conv import conv
+from keras_vae.networks.conv import conv, conv1d
 from keras_vae.networks.dense import dense
 
-__all__ = ["conv", "dense"]
+__all__ = ["conv", "conv1d", "dense"]

@@ -26,8 +26,8 @@ def read_condition(condition, embedding, image_size=None):
         return c, layer(c)
     if image_size is not None and len(condition) > 1 and condition[:-1] != image_size:
         raise ValueError(
-            f"condition is {condition}; conv needs a vector, or an image of the size of x, "
-            f"({image_size[0]}, {image_size[1]}, channels)."
+            f"condition is {condition}; expected a vector, or an image or signal of the size of x, "
+            f"({', '.join(map(str, image_size))}, channels)."
         )
     c = keras.Input(condition, name="condition")
     return c, c
