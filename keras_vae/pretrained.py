@@ -3,8 +3,8 @@
     vae = keras_vae.load_pretrained("conditional_emnist")
     keras_vae.pretrained.card("conditional_emnist")["results"]
 
-The tutorial that trains a model writes both files with `--publish`. The repository contains them;
-an installed package does not, and needs `folder=`.
+The tutorial that trains a model writes both files with `--publish`. An installed package has them
+too.
 """
 
 import math
@@ -15,7 +15,12 @@ import keras
 
 from keras_vae import results
 
-FOLDER = pathlib.Path(__file__).parents[1] / "saved_models"
+# Beside the package in a checkout, within it where it is installed.
+_HERE = pathlib.Path(__file__).parent
+FOLDER = next(
+    (f for f in (_HERE.parent / "saved_models", _HERE / "saved_models") if any(f.glob("*.keras"))),
+    _HERE.parent / "saved_models",
+)
 
 
 def load_pretrained(name, folder=None):
@@ -23,7 +28,7 @@ def load_pretrained(name, folder=None):
 
     Args:
         name: str, such as `"conditional_emnist"`.
-        folder: str or path of the files. Defaults to `saved_models/` of the checkout.
+        folder: str or path of the files. Defaults to `saved_models/`.
 
     Returns:
         A model of this library, as it was published.

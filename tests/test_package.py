@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import os
 import pathlib
 import pkgutil
 import re
@@ -40,6 +41,37 @@ def test_the_library_imports_and_trains_without_its_optional_dependencies():
         "    print('fine')\n"
     )
     assert result.stdout.endswith("fine\n"), result.stderr
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_models_and_the_data(tmp_path):
+    """Installed without its dependencies, which the environment has, and used from elsewhere."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path)]
+    subprocess.run([*pip, "wheel", str(ROOT), *options], check=True, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("keras_vae-*.whl")
+    assert wheel.stat().st_size < 4_000_000
+    site = tmp_path / "site"
+    subprocess.run([*pip, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)
+    code = (
+        "import keras_vae\n"
+        "assert keras_vae.__file__.startswith(SITE), keras_vae.__file__\n"
+        "from keras_vae import datasets, pretrained\n"
+        "(x, y), _ = datasets.load_characters('digits')\n"
+        "assert pretrained.card('conditional_emnist')['results']\n"
+        "vae = keras_vae.load_pretrained('conditional_emnist')\n"
+        "print(x.shape, vae.generate(2, condition=[1, 30]).shape)\n"
+    ).replace("SITE", repr(str(site)))
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    result = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+    )
+    assert result.stdout.split("\n")[-2] == "(3200, 28, 28, 1) (2, 28, 28, 1)", result.stderr
 
 
 def test_every_public_name_exists():
