@@ -83,6 +83,11 @@ def array(x, name="x"):
         TypeError: it holds no numbers, hides some, or is no array.
         ValueError: it is empty, has no rows, or rows of different length.
     """
+    if hasattr(x, "as_numpy_iterator"):
+        raise TypeError(
+            f"{name} is a dataset; a verb takes an array. Where the data do not fit into memory, "
+            "call it for each batch: np.concatenate([model.encode(x) for x in dataset])."
+        )
     if not is_array(x):
         raise TypeError(
             f"{name} is a {type(x).__name__}; expected an array of examples, shape (n, ...)."
@@ -101,7 +106,10 @@ def array(x, name="x"):
     if found.dtype.name == "bfloat16":  # NumPy does not count it among the floats
         found = found.astype("float32")
     if found.dtype.kind not in "buif":
-        raise TypeError(f"{name} has dtype {found.dtype}; expected an array of numbers.")
+        raise TypeError(
+            f"{name} has dtype {found.dtype}; expected an array of numbers. Turn words into "
+            "numbers first, with sklearn.preprocessing.OneHotEncoder for example."
+        )
     if found.ndim == 0:
         raise ValueError(f"{name} is a single number; expected an array of examples.")
     if found.size == 0:

@@ -6,6 +6,7 @@ weights of the noise, if there are any.
 """
 
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -53,7 +54,9 @@ class Bernoulli(Likelihood):
         low, high = np.nanmin(target, initial=1), np.nanmax(target, initial=0)
         if low < 0 or high > 1:
             extreme = f"up to {high}" if high > 1 else f"down to {low}"
-            advice = "Divide by 255." if low >= 0 and 16 < high <= 255 else "Rescale it."
+            advice = 'Rescale it, or use likelihood="gaussian" in networks and model.'
+            if low >= 0 and 16 < high <= 255:
+                advice = "Divide by 255."
             raise ValueError(
                 f"{name} has values {extreme}; a Bernoulli likelihood needs values in [0, 1]. "
                 f"{advice}"
@@ -92,6 +95,19 @@ class Gaussian(Likelihood):
         self.variance = variance
         if variance == "learned":
             self.log_variance = self.add_weight(shape=(), initializer="zeros", name="log_variance")
+
+    def check(self, target, name="x"):
+        """Warn if a column, or a channel, is far from unit scale."""
+        some = target[:: -(-len(target) // 1000)].reshape(-1, target.shape[-1])
+        scales = np.nanstd(some.astype("float64"), axis=0)
+        scales = scales[scales > 0]
+        if scales.size and not 0.01 <= scales.min() <= scales.max() <= 30:
+            warnings.warn(
+                f"{name} has standard deviations from {scales.min():.2g} to {scales.max():.2g}; a "
+                "Gaussian likelihood trains well near 1. Standardise each column: (x - mean) / "
+                "std, with mean and std of the training data.",
+                stacklevel=2,
+            )
 
     def parameter_shape(self, x_shape):
         *rest, channels = x_shape

@@ -73,14 +73,29 @@ def test_an_invalid_variance_is_refused(bad):
     ("values", "message"),
     [
         ([0, 255.0], "values up to 255.0; .* Divide by 255"),
-        ([-1.0, 1.0], "values down to -1.0; .* Rescale"),
-        ([0, 1.5, np.nan], "values up to 1.5"),
+        ([-1.0, 1.0], 'values down to -1.0; .* Rescale it, or use likelihood="gaussian"'),
+        ([0, 1.5, np.nan], 'values up to 1.5; .* likelihood="gaussian"'),
     ],
 )
 def test_bernoulli_refuses_values_outside_0_and_1(values, message):
     with pytest.raises(ValueError, match=message):
         Bernoulli().check(np.array(values))
     Bernoulli().check(np.array([0.0, 1.0, 0.3]))
+
+
+TABLE = np.random.default_rng(0).normal(size=(5000, 3))
+
+
+@pytest.mark.parametrize("scales", [[255.0, 255, 255], [1, 1e4, 1], [1e-3, 1, 1]])
+def test_a_gaussian_warns_of_values_far_from_unit_scale(scales):
+    with pytest.warns(UserWarning, match=r"x has standard deviations from .* to .* Standardise"):
+        Gaussian().check(TABLE * scales)
+
+
+@pytest.mark.parametrize("scales", [[1, 1, 1], [0.1, 10, 0], [0, 0, 0], [np.nan, 1, 1]])
+def test_a_gaussian_accepts_other_scales_constants_and_missing_values(scales, recwarn):
+    Gaussian().check((TABLE * scales).astype("float32"))
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("variance", ["learned", "decoder", 0.25])

@@ -67,3 +67,8 @@ def limited(images, labels, limit, seed):
 def check_limit(limit):
     if not isinstance(limit, numbers.Integral) or limit < 1:
         raise ValueError(f"limit is {limit!r}; expected an int of at least 1, or None for all.")
+
+
+def short(error):
+    """An error in one line, for a sentence that names what to do."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

@@ -11,7 +11,7 @@ import pathlib
 import keras
 import numpy as np
 
-from keras_vae.datasets._parts import check_limit, content_of, folder_of
+from keras_vae.datasets._parts import check_limit, content_of, folder_of, short
 
 _ORIGIN = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/"
 _MD5 = {
@@ -61,8 +61,8 @@ def _download(name, folder, md5):
         )
     except Exception as error:
         raise OSError(
-            f"{name} could not be downloaded from {_ORIGIN}; put it into {folder}."
-        ) from error
+            f"{name} could not be downloaded from {_ORIGIN} ({short(error)}); put it into {folder}."
+        ) from None
     return pathlib.Path(path).read_bytes()
 
 

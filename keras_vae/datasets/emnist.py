@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_vae.datasets._parts import content_of, folder_of, limited, parse_idx
 
+_ORIGIN = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
 # The classes of the split, by label. A letter whose two forms look alike counts as a capital.
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"
 
@@ -41,9 +42,11 @@ def load_emnist(classes=CHARACTERS[:36], limit=None, seed=0):
         names = [f"emnist-balanced-{part}-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1")]
         contents = [content_of(folder, name) for name in names]
         if None in contents:
+            missing = [f"{name}.gz" for name, file in zip(names, contents, strict=True) if not file]
             raise OSError(
-                f"The EMNIST files are missing: put emnist-balanced-*-ubyte.gz from NIST's "
-                f"gzip.zip into {folder}, or use load_digits."
+                f"{folder} lacks {' and '.join(missing)}: download {_ORIGIN} (536 MB), unpack it, "
+                "and put the four files emnist-balanced-*-ubyte.gz there. load_characters, a part "
+                "of EMNIST, needs no download."
             )
         images, labels = (parse_idx(content, folder) for content in contents)
         labels = np.array([classes.find(character) for character in CHARACTERS])[labels]

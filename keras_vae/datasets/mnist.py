@@ -11,7 +11,7 @@ documentation states. Fashion-MNIST: Zalando Research (Xiao, Rasul, Vollgraf 201
 import keras
 import numpy as np
 
-from keras_vae.datasets._parts import content_of, folder_of, limited, parse_idx
+from keras_vae.datasets._parts import content_of, folder_of, limited, parse_idx, short
 
 _FILES = {
     "x_train": "train-images-idx3-ubyte",
@@ -85,6 +85,7 @@ def _download(keras_module, folder):
         return keras_module.load_data()
     except Exception as error:
         raise OSError(
-            f"{folder.name} could not be downloaded by keras.datasets; put its four IDX files "
-            f"into {folder}, or use load_digits, which needs no network."
-        ) from error
+            f"{folder.name} could not be downloaded by keras.datasets ({short(error)}); put its "
+            f"four files, {', '.join(f'{name}.gz' for name in _FILES.values())}, into {folder}. "
+            "load_characters needs no network."
+        ) from None

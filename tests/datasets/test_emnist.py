@@ -65,8 +65,10 @@ def test_a_truncated_or_missing_file_is_refused(folder):
         with pytest.raises(ValueError, match="is damaged"):
             datasets.load_emnist()
     path.unlink()
-    with pytest.raises(OSError, match=r"put emnist-balanced.* into .*emnist"):
+    sentence = rf"emnist lacks {path.name}: download https://\S+gzip.zip .*load_characters"
+    with pytest.raises(OSError, match=sentence) as caught:
         datasets.load_emnist()
+    assert caught.value.__context__ is None
 
 
 @real

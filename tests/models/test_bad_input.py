@@ -61,7 +61,10 @@ TO_FIT = {
         "masked array that hides values",
     ),
     "empty": (lambda x: {"x": x[:0]}, "is empty"),
-    "strings": (lambda x: {"x": np.array(["a", "b"])}, "expected an array of numbers"),
+    "strings": (
+        lambda x: {"x": np.array(["a", "b"])},
+        r"expected an array of numbers\. Turn words into",
+    ),
     "a string": (lambda x: {"x": "digits"}, "expected an array of numbers"),
     "a dict": (lambda x: {"x": {"image": x}}, "x is a dict"),
     "nothing": (lambda x: {}, "x is a NoneType"),
@@ -202,6 +205,16 @@ def test_verbs_refuse(make_vae, x, verb, bad, message):
     with pytest.raises((ValueError, TypeError), match=message) as error:
         getattr(make_vae(), verb)(bad(x))
     check_is_one_sentence(error)
+
+
+@pytest.mark.parametrize("verb", ["encode", "elbo", "log_likelihood", "reconstruct"])
+def test_a_verb_says_how_to_use_it_on_a_dataset(make_vae, x, verb):
+    vae, dataset = make_vae(), tf.data.Dataset.from_tensor_slices(x).batch(77)
+    with pytest.raises(TypeError, match=r"call it for each batch: np\.concatenate") as error:
+        getattr(vae, verb)(dataset)
+    check_is_one_sentence(error)
+    rows = np.concatenate([vae.encode(x) for x in dataset])
+    np.testing.assert_allclose(rows, vae.encode(x), atol=1e-6)
 
 
 @pytest.mark.parametrize("bad", [None, {}, 3])
