@@ -144,7 +144,9 @@ def test_the_code_examples_of_the_readme_run(monkeypatch, tmp_path):
     mpl.use("Agg")
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    complete = [block for block in blocks if "load_digits" in block or "load_pretrained" in block]
+    complete = [
+        block for block in blocks if "load_characters" in block or "load_pretrained" in block
+    ]
     assert len(complete) == 5
     for code in complete:
         assert len([line for line in code.splitlines() if line.strip()]) <= 12

@@ -4,25 +4,42 @@ Images are arrays `(n, height, width)` or `(n, height, width, channels)` in [0, 
 channel are shown with matplotlib's colour map `cmap`; see `colour_map` for its default.
 """
 
-from statistics import NormalDist
-
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from keras_vae.plotting.graph import model_graph as model_graph
+from keras_vae.plotting.graph import model_graph
+from keras_vae.plotting.pictures import (
+    as_picture,
+    colour_map,
+    gap_of,
+    is_drawn,
+    is_image,
+    latent_grid,
+    picture,
+    prior_quantiles,
+    tiled,
+    traversals,
+    with_channels,
+)
 
-
-def colour_map(images):
-    """The colour map that suits images with one channel.
-
-    Drawings have a background of 0: a quarter of their border at least. `"gray_r"` shows them as
-    ink on paper. All others, such as photographs, are shown as they are: `"gray"`.
-    """
-    images = _with_channels(images)
-    border = np.ones(images.shape[1:3], bool)
-    border[1:-1, 1:-1] = False
-    return "gray_r" if np.nanquantile(images[:, border], 0.25) < 0.02 else "gray"
+__all__ = [
+    "as_picture",
+    "colour_map",
+    "history",
+    "image_grid",
+    "is_drawn",
+    "is_image",
+    "latent_grid",
+    "latent_scatter",
+    "manifold",
+    "model_graph",
+    "picture",
+    "prior_quantiles",
+    "reconstructions",
+    "signal_grid",
+    "tiled",
+    "traversals",
+]
 
 
 def image_grid(images, columns=None, title=None, row_names=(), column_names=(), cmap=None):
@@ -42,9 +59,9 @@ def image_grid(images, columns=None, title=None, row_names=(), column_names=(), 
     Raises:
         ValueError: there are too many names, or images have a wrong shape or integers above 1.
     """
-    images = _with_channels(images)
+    images = with_channels(images)
     columns, _ = _columns_and_rows(len(images), columns, row_names, column_names)
-    figure, axes = _show(images, columns, title, cmap)
+    figure, axes = _show(images, columns, title, cmap, left=_width_of(row_names))
     axes.set_yticks(_centres(len(row_names), images.shape[1]), list(row_names))
     axes.xaxis.tick_top()
     axes.set_xticks(_centres(len(column_names), images.shape[2]), list(column_names))
@@ -73,7 +90,8 @@ def signal_grid(signals, columns=None, title=None, row_names=(), column_names=()
     time = np.linspace(0.05, 0.95, signals.shape[1])
     height = 0.1 + 0.8 * (signals - low) / max(high - low, 1e-12)
     figure, axes = plt.subplots(
-        figsize=(max(4.0, 1.1 * columns), max(1.6, 0.8 * rows)), layout="constrained"
+        figsize=(max(4.0, 1.1 * columns + _width_of(row_names)), max(1.6, 0.8 * rows)),
+        layout="constrained",
     )
     for channel in range(signals.shape[2]):
         lines = np.stack(
@@ -90,14 +108,6 @@ def signal_grid(signals, columns=None, title=None, row_names=(), column_names=()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure
-
-
-def as_picture(figure):
-    """A figure as an array `(height, width, 3)` in [0, 1]; the figure is closed."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    plt.close(figure)
-    return np.asarray(canvas.buffer_rgba())[..., :3] / np.float32(255)
 
 
 def _columns_and_rows(n, columns, row_names, column_names):
@@ -129,7 +139,7 @@ def reconstructions(x, x_hat, n=10, title=None, cmap=None):
     lengths = {name: len(images[:n]) for name, images in rows.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"The rows have {lengths} images; expected the same number in each.")
-    images = np.concatenate([_with_channels(images)[:n] for images in rows.values()])
+    images = np.concatenate([with_channels(images)[:n] for images in rows.values()])
     cmap = cmap or colour_map(x)
     return image_grid(images, len(images) // len(rows), title, row_names=rows, cmap=cmap)
 
@@ -157,7 +167,7 @@ def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None, cmap
             f"decode is a {type(decode).__name__}; expected a function of latents: pass vae.decode."
         )
     points = prior_quantiles(n) if quantiles else np.linspace(low, high, n)
-    images = _with_channels(decode(latent_grid(points)))
+    images = with_channels(decode(latent_grid(points)))
     figure, axes = _show(images, n, title, cmap)
     shown = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
     axes.set_xticks(_centres(n, images.shape[2])[shown], [f"{points[i]:.1f}" for i in shown])
@@ -167,7 +177,15 @@ def manifold(decode, n=15, low=-1.0, high=1.0, quantiles=False, title=None, cmap
     return figure
 
 
-def latent_scatter(latents, labels, prior=False, title=None, columns=None):
+def latent_scatter(
+    latents,
+    labels,
+    prior=False,
+    title=None,
+    columns=None,
+    marked=None,
+    axis_names=("$z_1$", "$z_2$"),
+):
     """Latents coloured by class, in one panel for each array.
 
     Args:
@@ -177,6 +195,8 @@ def latent_scatter(latents, labels, prior=False, title=None, columns=None):
             `False`.
         title: str. Title of a single panel. Defaults to `None`.
         columns: int. Panels per row. Defaults to all panels.
+        marked: a label whose points are drawn large, black and on top. Defaults to `None`.
+        axis_names: pair of str. Defaults to z1 and z2; give `(None, None)` for a t-SNE.
 
     Returns:
         matplotlib Figure.
@@ -200,9 +220,11 @@ def latent_scatter(latents, labels, prior=False, title=None, columns=None):
         for radius in (1, 2) if prior else ():
             axes.add_patch(plt.Circle((0, 0), radius, fill=False, linestyle=":", color="black"))
         for i, label in enumerate(classes):
-            points = z[labels == label]
-            axes.scatter(points[:, 0], points[:, 1], s=7, color=colours(i), label=str(label))
-        axes.set_title(name)
+            points, style = z[labels == label], {"s": 7, "color": colours(i)}
+            if label == marked:
+                style = {"s": 40, "color": "black", "marker": "*", "zorder": 3}
+            axes.scatter(points[:, 0], points[:, 1], label=str(label), **style)
+        axes.set(title=name, xlabel=axis_names[0], ylabel=axis_names[1])
         axes.set_aspect("equal", adjustable="datalim")
     place = {"loc": "outside center right", "ncols": -(-len(classes) // (12 * rows))}
     figure.legend(*axes.get_legend_handles_labels(), markerscale=2, frameon=False, **place)
@@ -240,73 +262,26 @@ def history(history, names=None, title=None):
     return figure
 
 
-def _with_channels(images):
-    images = np.asarray(images)
-    if images.dtype.kind in "iu" and images.max(initial=0) > 1:
-        raise ValueError(f"images have values up to {images.max()}; expected [0, 1].")
-    if images.ndim == 3:
-        images = images[..., np.newaxis]
-    if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise ValueError(
-            f"images have shape {images.shape}; expected (n, height, width) or "
-            "(n, height, width, channels) with 1 or 3 channels."
-        )
-    return images
-
-
-def prior_quantiles(n):
-    """The (i + 1/2) / n quantiles of N(0, 1): n points with equal shares of the probability."""
-    return np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)], "float32")
-
-
-def latent_grid(points):
-    """Latents `(n * n, 2)` on a grid with n points along each axis; z2 increases upwards."""
-    z1, z2 = np.meshgrid(points, points[::-1])
-    return np.stack([z1.ravel(), z2.ravel()], axis=1).astype("float32")
-
-
-def tiled(images, columns, gap=None, cmap="gray_r"):
-    """Images in a grid, row by row, as one array.
-
-    Args:
-        images: array `(n, height, width[, channels])`.
-        columns: int. Images per row.
-        gap: int. Pixels below and to the right of each image. Defaults to `None`: it depends
-            on the size of the images.
-        cmap: str. Colour map of images with one channel, in which the gap is to be white. Defaults
-            to `"gray_r"`.
-
-    Returns:
-        array `(rows * (height + gap), columns * (width + gap), channels)`.
-    """
-    images = _with_channels(images)
-    n, height, width, channels = images.shape
-    down, right = (_gap(size) if gap is None else gap for size in (height, width))
-    rows = -(-n // columns)
-    paper = 0.0 if channels == 1 and cmap.endswith("_r") else 1.0
-    shape = (rows * columns, height + down, width + right, channels)
-    tiles = np.full(shape, paper, images.dtype)
-    tiles[:n, :height, :width] = images
-    tiles = tiles.reshape(rows, columns, *tiles.shape[1:]).transpose(0, 2, 1, 3, 4)
-    return tiles.reshape(rows * (height + down), -1, channels)
-
-
-def _gap(size):
-    return max(1, size // 14)
-
-
 def _centres(n, size):
     """The centre of each of n images side by side, in pixels."""
-    return np.arange(n) * (size + _gap(size)) + (size - 1) / 2
+    return np.arange(n) * (size + gap_of(size)) + (size - 1) / 2
 
 
-def _show(images, columns, title, cmap):
-    """(figure, axes) that show a grid without frame and ticks; callers may set ticks."""
+def _width_of(names):
+    """Space for names beside rows, in inches."""
+    return 0.085 * max(map(len, names), default=0)
+
+
+def _show(images, columns, title, cmap, left=0.0):
+    """(figure, axes) that show a grid without frame and ticks; callers may set ticks.
+
+    `left` is the width of names beside the rows, in inches.
+    """
     cmap = cmap or colour_map(images)
     picture = tiled(images, columns, cmap=cmap)
     height, width = picture.shape[:2]
     scale = 8.0 / max(height, width)
-    size = (width * scale + 0.8, height * scale + 0.5)
+    size = (width * scale + 0.8 + left, height * scale + 0.5)
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     if picture.shape[-1] == 1:
         axes.imshow(picture[..., 0], cmap=cmap, vmin=0, vmax=1)

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae import plotting
 from keras_vae.callbacks.tensorboard import views
 from keras_vae.callbacks.tensorboard.graphs import tidy_graph
 from keras_vae.callbacks.tensorboard.guard import never_fails, reason_of
@@ -101,8 +102,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         if self._examples is None:
             why = "generators and datasets of unknown size provide none"
             missing.append(f"everything that needs examples, such as the projector: {why}")
-        shape = self.model.signature.x_shape
-        if "images" in self.kinds and not views.is_drawn(shape):
+        if "images" in self.kinds and not plotting.is_drawn(shape := self.model.signature.x_shape):
             missing.append(f"images: x of shape {shape} is neither an image nor a signal")
         self._hparams()
         self._texts(missing)

@@ -68,25 +68,22 @@ def _to_likelihood(model, view):
     def step(data):
         x, y = data if isinstance(data, tuple) else (data, None)
         x, _, condition = model.signature.roles(model.signature.cast(x), y)
-        above = ()  # latents of higher levels, which the decoder does not read
         with model.noise_scope(0):
             if view == "generation":
                 with tf.name_scope("prior"):
                     rows = 1 if condition is None else ops.shape(condition)[0]
                     shape = (rows, *model.signature.latent_shape)
                     z = model.prior(condition).sample(noise.current().stream("prior"), shape)
-                    z = model.lower(z, condition)
-            else:
+                    latents = [model.lower(z, condition)]
+            elif model.has_posterior:
                 condition = model.infer_condition(x, condition)
-                if model.has_posterior:
-                    drawn = model.infer(model.posterior(x, condition), condition)
-                    z, above = drawn.z, drawn.above
-                else:
-                    z = model.codes(x, condition)[0]
-            p_x = model.likelihood(z, condition)
-            with tf.name_scope("likelihood"):
-                # The identity is drawn where the decoder gives the mean itself, too.
-                return tf.identity(p_x.point), *above
+                drawn = model.infer(model.posterior(x, condition), condition)
+                latents = [drawn.z, *drawn.above]
+            else:
+                latents = model.codes(x, condition)[:1]
+            p_x = model.likelihood(latents[0], condition)
+            with tf.name_scope("likelihood"):  # the identity is a box where nothing is computed
+                return tf.identity(p_x.point), *latents[1:]
 
     return step
 

@@ -20,14 +20,13 @@ def never_fails(kind):
             try:
                 return method(self, *args)
             except Exception as error:
-                reason = reason_of(error)
                 if _is_of_disk(error):
                     self._on.clear()
                     what = f"cannot write to {self.log_dir}"
                 else:
                     self._on.discard(kind)
                     what = f"leaves out the {kind}"
-                text = f"TensorBoard {what}: {reason}. Training goes on without."
+                text = f"TensorBoard {what}: {reason_of(error)}. Training goes on without."
                 warnings.warn(text, stacklevel=2)
 
         return guarded

@@ -4,7 +4,7 @@ Keras does not put a network's name into the paths of its variables: encoder and
 have a `norm/gamma` (KERAS3 T8, T15). Here the path says where a variable is: `encoder/norm/gamma`.
 """
 
-from keras_vae.optimizers import PerTerm
+from keras_vae.optimizers import PerTerm, unwrapped
 
 
 def variables_by_path(model):
@@ -40,8 +40,7 @@ def layers_by_path(model):
 
 def optimizers(model):
     """{term: optimizer} without loss scaling; a single one stands under `""`."""
-    optimizer = getattr(model, "optimizer", None)
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = unwrapped(getattr(model, "optimizer", None))
     if isinstance(optimizer, PerTerm):
         return dict(optimizer.by_term)
     return {} if optimizer is None else {"": optimizer}

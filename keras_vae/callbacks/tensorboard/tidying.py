@@ -54,13 +54,13 @@ def _read(graph, scopes):
     definitions = {n.name: n for n in graph.as_graph_def(add_shapes=True).node}
     results = {tensor.op.name for tensor in graph.outputs} | {"NoOp"}
     # A function also waits for what it reads, needed or not.
-    effects = {op.name for op in graph.control_outputs if op.type != "ReadVariableOp"}
+    effects = [op.name for op in graph.control_outputs if op.type != "ReadVariableOp"]
     needed, todo = set(), [*results, *effects]
     while todo:
         if (name := todo.pop()) not in needed and name in definitions:
             needed.add(name)
-            edges = definitions[name].input
-            todo += [_name(e) for e in edges if name not in results or not e.startswith("^")]
+            waits = "^" if name in results else " "
+            todo += [_name(e) for e in definitions[name].input if e[0] != waits]
     nodes = {
         name: _Node(definition, scopes)
         for name, definition in definitions.items()
@@ -115,12 +115,11 @@ def _written(nodes, parts):
     graph = tf.compat.v1.GraphDef()
     device = tf.zeros(()).device  # where TensorFlow computes by default
     nodes = [node for node in nodes if node.readers or node.definition.op != "Placeholder"]
-    taken = set()
+    taken, kept = set(), set(nodes)
     for node in nodes:
         while node.path in taken:
             node.path += "_1"
         taken.add(node.path)
-    kept = set(nodes)
     for node in nodes:
         new = graph.node.add()
         new.CopyFrom(node.definition)

@@ -93,39 +93,39 @@ def pictures(model, examples, found):
     - `reconstructions`: originals in the first row, reconstructions in the last.
     - `generated`: draws from the prior.
     - `manifold`, of two latents: what they decode to over the quantiles of N(0, 1).
-    - `traversal`, of other numbers: in each row one of the latents that vary most moves through
-      these quantiles, and the others keep the values of the first example.
+    - `traversal`, of other numbers: in each row one of the latents that vary most moves alone.
 
     Examples with an unknown label are left out. Once a training has diverged there are no pictures.
     `found` is what `latents` returns for the examples, or None.
     """
     signature, shown = model.signature, {}
-    if not is_drawn(signature.x_shape):
+    if not plotting.is_drawn(signature.x_shape):
         return {}
     x, target, condition, codes = _drawable(signature, examples, found)
     if x is not None:
         x_hat = model.reconstruct(x[:16], condition=_rows(condition, len(x[:16])))
         if not np.all(np.isfinite(x_hat)):
             return {}
-        rows = [x] if target is x else [x, target]
-        rows = np.concatenate([*(row[:16] for row in rows), x_hat], dtype="float32")
-        shown["reconstructions"] = _tiled(rows, len(x_hat), x, target)
+        rows = [x[:16], x_hat] if target is x else [x[:16], target[:16], x_hat]
+        rows = np.concatenate(rows, dtype="float32")
+        shown["reconstructions"] = plotting.picture(rows, len(x_hat), x, target)
     if condition is None and isinstance(signature.condition, int):
         condition = np.arange(signature.condition)
     first = None if condition is None else condition[0]
     if model.has_prior and (condition is not None or not signature.reads_condition):
         draws = model.generate(64, seed=0, condition=_rows(condition, 64))
-        shown["generated"] = _tiled(draws, 16, x, target)
+        shown["generated"] = plotting.picture(draws, 16, x, target)
         if signature.latent_shape == (2,):
             z = plotting.latent_grid(plotting.prior_quantiles(15))
-            shown["manifold"] = _tiled(model.decode(z, _BATCH, condition=first), 15, x, target)
+            shown["manifold"] = plotting.picture(
+                model.decode(z, _BATCH, condition=first), 15, x, target
+            )
         elif signature.latent_shape == codes.shape[1:]:
             line = plotting.prior_quantiles(11)
             varied = np.sort(np.argsort(-codes.var(axis=0), kind="stable")[:_ROWS])
-            z = np.tile(codes[0], (len(varied), len(line), 1))
-            z[np.arange(len(varied)), :, varied] = line
-            images = model.decode(z.reshape(-1, codes.shape[1]), _BATCH, condition=first)
-            shown["traversal"] = _tiled(images, len(line), x, target)
+            z = plotting.traversals(codes[0], line, varied)
+            images = model.decode(z, _BATCH, condition=first)
+            shown["traversal"] = plotting.picture(images, len(line), x, target)
     return shown
 
 
@@ -141,32 +141,6 @@ def _drawable(signature, examples, found):
     if not known.any():
         return nothing
     return x[known], x[known], condition[known], found["codes"][known]
-
-
-def is_drawn(shape):
-    """Whether examples of this shape are images, or signals `(length, channels)`."""
-    return _is_image(shape) or len(shape) == 2
-
-
-def _is_image(shape):
-    return len(shape) == 3 and shape[-1] in (1, 3)
-
-
-def _tiled(images, columns, x=None, target=None, gap=None):
-    """Images as one picture in [0, 1], scaled by x if its range is larger; NaN is grey.
-
-    The target tells whether they are ink on paper. Signals become lines.
-    """
-    if images.ndim == 3:
-        return plotting.as_picture(plotting.signal_grid(images, columns))
-
-    def scaled(images, x):
-        low, high = (0, 1) if x is None else (min(0, np.nanmin(x)), max(1, np.nanmax(x)))
-        return np.clip((images - low) / (high - low), 0, 1)
-
-    cmap = "gray_r" if target is None else plotting.colour_map(scaled(target, target))
-    picture = plotting.tiled(np.nan_to_num(scaled(images, x), nan=0.5), columns, gap, cmap)
-    return 1 - picture if picture.shape[-1] == 1 and cmap == "gray_r" else picture
 
 
 def _rows(condition, n):
@@ -222,9 +196,8 @@ def texts(model, missing):
     if changed:
         loss += f" `{type(model).__name__}` has its own {', '.join(changed)}."
     values = {"model": "\n".join(f"    {line}" for line in lines), "loss": loss}
-    if missing:
-        values["left_out"] = "\n".join(f"- {reason}" for reason in missing)
-    return values
+    left_out = "\n".join(f"- {reason}" for reason in missing)
+    return values | ({"left_out": left_out} if missing else {})
 
 
 def write_projector(folder, found, examples, labels=None, metadata=None):
@@ -232,25 +205,23 @@ def write_projector(folder, found, examples, labels=None, metadata=None):
     config = projector.ProjectorConfig()
     embedding = config.embeddings.add(tensor_name="latents", tensor_path="latents.tsv")
     codes, y = found["codes"], examples.y
-    missing = max(0, 3 - codes.shape[1])  # TensorBoard shows nothing of less than three columns
-    codes = np.pad(codes, [(0, 0), (0, missing)])
+    codes = np.pad(codes, [(0, 0), (0, max(0, 3 - codes.shape[1]))])  # it shows three columns
     _write(folder, "latents.tsv", "\n".join("\t".join(f"{v:.6g}" for v in code) for code in codes))
     if labels is None and y is not None and y.dtype.kind in "iu" and y.size == len(y):
         labels = y.ravel()
     if metadata is not None or labels is not None:  # the file must be in this folder
         embedding.metadata_path = "labels.tsv"
-        if metadata is None:
-            text = "\n".join(" ".join(str(label).split()) for label in labels[: len(codes)])
+        if metadata is not None:
+            tf.io.gfile.copy(metadata, os.path.join(folder, "labels.tsv"), overwrite=True)
         else:
-            with tf.io.gfile.GFile(metadata) as file:
-                text = file.read()
-        _write(folder, "labels.tsv", text)
-    if _is_image(examples.x.shape[1:]):
+            lines = (" ".join(str(label).split()) for label in labels[: len(codes)])
+            _write(folder, "labels.tsv", "\n".join(lines))
+    if plotting.is_image(examples.x.shape[1:]):
         step = -(-max(examples.x.shape[1:3]) // _THUMBNAIL)
         images = examples.x[:, ::step, ::step].astype("float32")
-        sheet = _tiled(images, math.ceil(math.sqrt(len(images))), *2 * [images], gap=0)
-        sheet = tf.cast(255 * sheet, "uint8")
-        _write(folder, "thumbnails.png", tf.io.encode_png(sheet).numpy())
+        sheet = plotting.picture(images, math.ceil(math.sqrt(len(images))), *2 * [images], gap=0)
+        png = tf.io.encode_png(tf.cast(255 * sheet, "uint8"))
+        _write(folder, "thumbnails.png", png.numpy())
         embedding.sprite.image_path = "thumbnails.png"
         embedding.sprite.single_image_dim.extend([images.shape[2], images.shape[1]])
     projector.visualize_embeddings(folder, config)
