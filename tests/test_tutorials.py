@@ -3,8 +3,10 @@
 import functools
 import importlib.util
 import json
+import math
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,13 +35,20 @@ def run(name, *flags):
     return result.stdout, folder
 
 
+def pictures_in(folder):
+    """The figures in their order, without their numbers, which count from 1."""
+    files = sorted(path.stem for path in folder.glob("*.png"))
+    assert [int(file[:2]) for file in files] == list(range(1, len(files) + 1))
+    return [file[3:] for file in files]
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in TUTORIALS.glob("[0-9]*.py")))
 def test_every_tutorial_runs_and_writes_figures_and_metrics(name):
     _, folder = run(name)
     metrics = json.loads((folder / "metrics.json").read_text())
     assert list(metrics) == sorted(metrics)
     assert all(isinstance(value, (int, float)) for value in metrics.values())
-    assert list(folder.glob("*.png"))
+    assert pictures_in(folder)
 
 
 NAMES = ["test_loss", "test_reconstruction_loss", "test_kl_loss", "test_log_likelihood"]
@@ -57,7 +66,10 @@ def test_01_image_generation():
         metrics["test_reconstruction_loss"] + metrics["test_kl_loss"]
     )
     assert -metrics["test_loss"] - 1 < metrics["test_log_likelihood"]
-    assert len(list(folder.glob("*.png"))) == 13
+    assert len(pictures_in(folder)) == 13
+    assert "gradient in μ: drawn None" in output
+    for step in ("figure: 01_data.png", "trained: 23 latents", "trained: convolutions"):
+        assert step in output
 
 
 @pytest.mark.skipif(not MNIST.exists(), reason="no files in $KERAS_HOME/datasets/mnist")
@@ -79,8 +91,7 @@ def test_02_tensorboard():
         f"{name}_{key}" for name in names for key in ("elbo", "kl_loss", "active_units")
     }
     assert f"tensorboard --logdir {folder / 'logs'}" in output
-    pictures = {path.stem for path in folder.glob("*.png")}
-    assert pictures == {"01_graph", "02_graph_inference", "03_graph_generation", "04_history"}
+    assert pictures_in(folder) == ["graph", "graph_inference", "graph_generation", "history"]
     for name in names:
         assert list((folder / "logs" / name / "train").glob("events.out.tfevents*"))
         assert (folder / "logs" / name / "validation" / "labels.tsv").exists()
@@ -88,12 +99,13 @@ def test_02_tensorboard():
 
 @pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("jupytext", "nbconvert", "ipykernel"))),
-    reason='jupytext is not installed: pip install ".[notebook]"',
+    reason='jupytext is not installed: pip install -e ".[notebook]"',
 )
 def test_01_runs_as_a_notebook(tmp_path):
     notebook = tmp_path / "01_image_generation.ipynb"
     command = [sys.executable, "-m", "jupytext", "--to", "notebook", "--execute"]
     command += ["--run-path", tmp_path, "--output", notebook]
+    shutil.copy(TUTORIALS / "lesson.py", tmp_path)  # it stands beside the tutorial
     result = subprocess.run(
         [*command, TUTORIALS / "01_image_generation.py"],
         env={name: value for name, value in os.environ.items() if name != "MPLBACKEND"},
@@ -117,18 +129,20 @@ def test_03_conditional_generation():
     for name in ("prior", "mixture", "learned_prior"):
         assert 0 <= metrics[f"accepted_{name}"] <= 1
         assert metrics[f"variance_{name}"] > 0
-    assert metrics["accepted_test_images"] > 0.9
-    assert metrics["log_p_given_class"] > metrics["log_p_summed_over_classes"] - 1e-6
-    pictures = {path.stem for path in folder.glob("*.png")}
-    assert {"03_sentence", "03_sliders", "03_analogies", "03_beta_variance"} <= pictures
+    assert metrics["accepted_test_images"] > 0.5  # two epochs of a judge of 36 classes
+    value_of_the_class = metrics["log_p_given_class"] - metrics["log_p_summed_over_classes"]
+    assert value_of_the_class < math.log(36)
+    pictures = pictures_in(folder)
+    assert {"sentence", "sliders", "analogies", "beta_variance"} <= set(pictures)
     assert len(pictures) == 11
 
 
 def test_tutorial_03_refuses_characters_that_it_cannot_write():
-    command = [sys.executable, TUTORIALS / "03_conditional_generation.py", "--text=Hi 5"]
+    command = [sys.executable, TUTORIALS / "03_conditional_generation.py"]
+    command += ["--dataset=digits", "--text=Hi 5"]
     result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert result.returncode == 2
-    assert "--text has H, I; digits knows 0123456789 alone." in result.stderr
+    assert "--text has H, I; digits knows 0123456789." in result.stderr
 
 
 def test_04_denoising():
@@ -137,14 +151,14 @@ def test_04_denoising():
     ways = ("autoencoder", "vae", "inference", "one_pass", "wiener", "pca", "median")
     for way in ("noisy", "cut", *ways):
         for level in ("0.1", "0.25", "0.5", "0.75", "1.0"):
-            assert metrics[f"psnr_{way}_{level}"] > 0
+            assert metrics[f"psnr_{way}_{level}"] > -0.1  # 0 dB at a σ of 1
             assert 0 < metrics[f"ssim_{way}_{level}"] < 1
     for noise in ("salt_and_pepper_0.5", "masking_0.5", "speckle_0.5", "clipped_0.5"):
         assert metrics[f"psnr_wiener_{noise}"] > metrics[f"psnr_cut_{noise}"]
     assert metrics["psnr_wiener_0.5"] > metrics["psnr_pca_0.5"]
     assert "!" in output.split("Gaussian noise (")[1]
-    pictures = {path.stem for path in folder.glob("*.png")}
-    assert {"04_ways", "04_levels", "04_extreme", "04_not_trained", "04_draws"} <= pictures
+    expected = {"ways", "levels", "extreme", "not_trained", "draws"}
+    assert expected <= set(pictures_in(folder))
 
 
 def test_05_anomaly_detection():
@@ -158,6 +172,5 @@ def test_05_anomaly_detection():
         assert metrics[f"auroc_{score}_mean"] > 0.75  # two epochs of forty
     assert metrics["table_auroc_neighbours"] > 0.9
     assert "the Report: 0.63" in output
-    pictures = {path.stem for path in folder.glob("*.png")}
-    assert {"05_reconstructions", "05_tsne", "05_error_and_roc", "05_roc", "05_ones"} <= pictures
-    assert "05_found_and_missed" in pictures
+    expected = ["reconstructions", "tsne", "error_and_roc", "roc", "found_and_missed", "ones"]
+    assert pictures_in(folder) == expected

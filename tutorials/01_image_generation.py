@@ -11,22 +11,21 @@
 # "VAE against traditional autoencoder") and one of its questions (Project, question 1: why do we
 # optimise the ELBO and not log p(x)?).
 #
-#     python tutorials/01_image_generation.py                      # 1,797 digits, offline, a minute
+#     python tutorials/01_image_generation.py                      # offline, a minute
 #     python tutorials/01_image_generation.py --dataset mnist      # the full data, ten minutes
 #     python tutorials/01_image_generation.py --dataset fashion_mnist
+#     python tutorials/01_image_generation.py --dataset digits     # 8 x 8 pixels
 #
-# The figures, `metrics.json` and the trained model go to the folder `--output`.
+# Figures, `metrics.json` and the trained model go to the folder `--output`.
 
 # %%
-import argparse
-import json
-import pathlib
-import sys
+import math
 import time
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
+import tensorflow as tf
+from lesson import Lesson, Progress
 from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -39,39 +38,31 @@ from keras_vae import (
     optimizers,
     plotting,
     pretrained,
-    results,
 )
 
-parser = argparse.ArgumentParser(description="Generating images and exploring the latent space")
-loaders = {
-    "digits": datasets.load_digits,
-    "mnist": datasets.load_mnist,
-    "fashion_mnist": datasets.load_fashion_mnist,
-}
-parser.add_argument("--dataset", choices=loaders, default="digits")
-parser.add_argument("--epochs", type=int, help="default: 100 on digits, 30 otherwise")
-parser.add_argument("--output", type=pathlib.Path, default="output/01_image_generation")
-parser.add_argument("--publish", action="store_true", help="update the published files")
-arguments = parser.parse_args([] if "ipykernel" in sys.modules else None)
-
-PRETRAINED = (("dense", "digits"), ("conv", "digits"), ("conv", "mnist"))  # published models
-small = arguments.dataset == "digits"
-hidden = (128, 64) if small else (512, 256)
-batch_size = 32 if small else 128
-many_epochs = arguments.epochs or (100 if small else 30)
+SMALL = {"hidden": {2: (128, 64), 23: (128, 64)}, "batch_size": 32, "epochs": 100}
+LARGE = {"hidden": {2: (512, 256), 23: (512, 256)}, "batch_size": 128, "epochs": 30}
+lesson = Lesson(
+    "01_image_generation",
+    {
+        "characters": {
+            "load": lambda: datasets.load_characters("digits"),
+            **{"hidden": {2: (256, 128, 64), 23: (400,)}, "filters": (16, 32)},
+            **{"batch_size": 64, "epochs": 40},
+        },
+        "mnist": {"load": datasets.load_mnist, **LARGE},
+        "fashion_mnist": {"load": datasets.load_fashion_mnist, **LARGE},
+        "digits": {"load": datasets.load_digits, **SMALL},
+    },
+    figures={
+        name: {"manifold_quantiles": f"01_manifold_{name}"} for name in ("mnist", "fashion_mnist")
+    },
+)
+settings, show = lesson.settings, lesson.show
+hidden, batch_size = settings["hidden"], settings["batch_size"]
+filters = settings.get("filters", (16, 32, 64))
+many_epochs = lesson.epochs or settings["epochs"]
 few_epochs = max(1, many_epochs // 10)
-
-keras.utils.set_random_seed(0)
-arguments.output.mkdir(parents=True, exist_ok=True)
-
-
-def show(figure, name):
-    """Save the figure as a PNG; in a notebook, show it too."""
-    figure.savefig(arguments.output / f"{name}.png", dpi=120)
-    if "ipykernel" in sys.modules:
-        plt.show()
-    plt.close(figure)
-
 
 # %% [markdown]
 # ## The data
@@ -80,29 +71,76 @@ def show(figure, name):
 # training, we watch a validation part of the training set. (The Report chose on the test digits.)
 
 # %%
-(x_train, y_train), (x_test, y_test) = loaders[arguments.dataset]()
+(x_train, y_train), (x_test, y_test) = settings["load"]()
 print(f"{len(x_train)} images to train on, {len(x_test)} to test, of shape {x_train.shape[1:]}")
-show(plotting.image_grid(x_train[:60], columns=15, title="the data"), "01_data")
+show(plotting.image_grid(x_train[:60], columns=15, title="the data"), "data")
 
 # %% [markdown]
 # ## The model: three distributions and a bound
 #
 # The prior $p(z) = N(0, I)$ says what latents look like before any image is seen. The decoder gives
 # $p(x|z)$, here a Bernoulli for each pixel. The encoder gives $q(z|x) = N(\mu(x), \sigma^2(x))$.
-# We maximise the evidence lower bound, the core equation of the Introduction (4):
 #
-# $$\log p(x) - KL(q(z|x) \| p(z|x)) = E_{q(z|x)}[\log p(x|z)] - KL(q(z|x) \| p(z)) = ELBO$$
+# We would like to maximise $\log p(x)$, but it is an integral over all $z$ that nobody can compute.
+# Bayes' rule, $p(x) = p(x, z) / p(z|x)$, holds for every $z$. So it holds on average over
+# $z \sim q(z|x)$:
+#
+# $$\log p(x) = E_{q(z|x)}\left[\log \frac{p(x, z)}{p(z|x)}\right]
+# = E_{q(z|x)}\left[\log \frac{p(x, z)}{q(z|x)}\right]
+# + E_{q(z|x)}\left[\log \frac{q(z|x)}{p(z|x)}\right]$$
+#
+# The second expectation is $KL(q(z|x) \| p(z|x))$, which is never negative. The first is therefore
+# a lower bound of $\log p(x)$, the evidence lower bound or ELBO. With $p(x, z) = p(x|z)\, p(z)$ it
+# is the core equation of the Introduction (4):
+#
+# $$\log p(x) \ge ELBO = E_{q(z|x)}[\log p(x|z)] - KL(q(z|x) \| p(z))$$
 #
 # The last term has a closed form, $-\frac12 \sum (1 + \log\sigma^2 - \mu^2 - \sigma^2)$. (The
 # Thesis prints it without the minus sign. It also says that the term can be omitted because it is
 # never negative. That sign makes the ELBO a *bound*; it is no reason to drop the term.)
+#
+# The loss is the negative ELBO of an image, $-\log p(x|z) + \beta\, KL$ with $\beta = 1$. Another β
+# weighs the KL term against the reconstruction (tutorial 02). The unit is the *nat*: an event of
+# probability $p$ carries $-\log p$ nats, with the natural logarithm; 1 nat is 1.44 bits.
+
+# %% [markdown]
+# ## The draw that lets a gradient through
+#
+# The loss contains a draw $z \sim q(z|x)$. A drawn number has no gradient with respect to $\mu$ and
+# $\sigma$, so the encoder could not learn. The Introduction (2.4, figure 1) moves the randomness
+# out of the way: draw $\varepsilon \sim N(0, 1)$ and compute $z = \mu + \sigma\varepsilon$. Now $z$
+# is a function of $\mu$ and $\sigma$. We try both on $E[z^2] = \mu^2 + \sigma^2$, whose gradient in
+# $\mu$ is $2\mu$.
+
+# %%
+mean, std = tf.Variable(1.5), tf.Variable(0.5)
+random = np.random.default_rng(0)
+with tf.GradientTape(persistent=True) as tape:
+    drawn = tf.constant(random.normal(mean, std, 100_000), "float32")
+    computed = mean + std * tf.constant(random.normal(size=100_000), "float32")
+    without, with_trick = (tf.reduce_mean(z**2) for z in (drawn, computed))
+print(f"E[z²] is {mean**2 + std**2:.3f}; estimates {without:.3f} and {with_trick:.3f}")
+print(f"gradient in μ: drawn {tape.gradient(without, mean)}", end=", ")
+print(f"computed from ε {tape.gradient(with_trick, mean):.3f}, exact {2 * mean.numpy():.3f}")
+
+# %% [markdown]
+# ## The networks
+#
+# Two numbers that stand for an image are hard to compute, so that network is deep. For many latents
+# one wide hidden layer, as in the Thesis, is enough and learns faster.
 
 
 # %%
+def decaying_adam(epochs=many_epochs):
+    """Adam, whose learning rate decays from 0.003 to 0."""
+    steps = epochs * math.ceil(0.9 * len(x_train) / batch_size)
+    return optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, steps))
+
+
 def make_vae(latent_dim):
-    encoder, decoder = networks.dense(x_train.shape[1:], latent_dim, hidden=hidden)
+    encoder, decoder = networks.dense(x_train.shape[1:], latent_dim, hidden=hidden[latent_dim])
     vae = VAE(encoder, decoder, likelihood="bernoulli", beta=1.0, seed=0)
-    vae.compile(optimizers.Adam(), steps_per_execution=64)  # 64 steps a call: faster, same result
+    vae.compile(decaying_adam(), steps_per_execution=64)  # 64 steps a call: faster, same result
     return vae
 
 
@@ -116,17 +154,18 @@ vae.summary()
 # space fills. A second `fit` continues where the first one stopped.
 
 # %%
-settings = {"batch_size": batch_size, "validation_split": 0.1, "verbose": 2}
+fitting = {"batch_size": batch_size, "validation_split": 0.1}
 
 started = time.perf_counter()
-first = vae.fit(x_train, epochs=few_epochs, **settings)
+first = vae.fit(x_train, epochs=few_epochs, verbose=2, **fitting)
 train_seconds = time.perf_counter() - started
 latents = {f"after {few_epochs} epochs": vae.encode(x_test)}
 reconstructions = {f"{few_epochs} epochs": vae.reconstruct(x_test[:12])}
 
-settings["verbose"] = 0
+fitting |= {"epochs": many_epochs, "verbose": 0}
 started = time.perf_counter()
-rest = vae.fit(x_train, initial_epoch=few_epochs, epochs=many_epochs, **settings)
+progress = Progress("2 latents")
+rest = vae.fit(x_train, initial_epoch=few_epochs, callbacks=[progress], **fitting)
 train_seconds += time.perf_counter() - started
 latents[f"after {many_epochs} epochs"] = vae.encode(x_test)
 reconstructions[f"{many_epochs} epochs"] = vae.reconstruct(x_test[:12])
@@ -139,7 +178,7 @@ reconstructions[f"{many_epochs} epochs"] = vae.reconstruct(x_test[:12])
 # %%
 history = {name: first.history[name] + rest.history[name] for name in rest.history}
 names = ["loss", "reconstruction_loss", "kl_loss"]
-show(plotting.history(history, names, title="loss by epoch"), "02_history")
+show(plotting.history(history, names, title="loss by epoch"), "history")
 
 # %% [markdown]
 # ## Originals beside reconstructions
@@ -150,7 +189,7 @@ show(plotting.history(history, names, title="loss by epoch"), "02_history")
 # unimodal $p(x|z)$ is blurred where $z$ does not determine $x$.)
 
 # %%
-show(plotting.reconstructions(x_test, reconstructions, n=12), "03_reconstructions")
+show(plotting.reconstructions(x_test, reconstructions, n=12), "reconstructions")
 
 # %% [markdown]
 # ## The manifold
@@ -162,13 +201,9 @@ show(plotting.reconstructions(x_test, reconstructions, n=12), "03_reconstruction
 
 # %%
 lecture = plotting.manifold(vae.decode, n=15, low=-1, high=1, title="z from −1 to 1")
-show(lecture, "04_manifold_lecture")
+show(lecture, "manifold_lecture")
 whole = plotting.manifold(vae.decode, n=21, quantiles=True, title="z over the quantiles of p(z)")
-if arguments.publish and not small:
-    figures = pathlib.Path(__file__).parent / "figures"
-    figures.mkdir(exist_ok=True)
-    whole.savefig(figures / f"01_manifold_{arguments.dataset}.png", dpi=60)
-show(whole, "05_manifold_quantiles")
+show(whole, "manifold_quantiles")
 
 # %% [markdown]
 # ## Latents by class, after few and after many epochs
@@ -178,7 +213,7 @@ show(whole, "05_manifold_quantiles")
 # figure 2. Each point is a mean; the draws around the means fill the space between them.
 
 # %%
-show(plotting.latent_scatter(latents, y_test, prior=True), "06_latents_by_epoch")
+show(plotting.latent_scatter(latents, y_test, prior=True), "latents_by_epoch")
 
 # %% [markdown]
 # ## Capacity: 2 latents and 23 latents
@@ -197,7 +232,7 @@ def neighbour_accuracy(model):
 
 vae23 = make_vae(latent_dim=23)
 started = time.perf_counter()
-vae23.fit(x_train, epochs=many_epochs, **settings)
+vae23.fit(x_train, callbacks=[Progress("23 latents")], **fitting)
 train_seconds23 = time.perf_counter() - started
 
 some = slice(0, 2000)
@@ -206,10 +241,10 @@ panels = {
     f"2 latents: neighbours right {neighbour_accuracy(vae):.0%}": vae.encode(x_test[some]),
     f"23 latents (t-SNE): right {neighbour_accuracy(vae23):.0%}": map23,
 }
-show(plotting.latent_scatter(panels, y_test[some]), "07_capacity")
+show(plotting.latent_scatter(panels, y_test[some], axis_names=(None, None)), "capacity")
 
 pair = {"2 latents": vae.reconstruct(x_test[:12]), "23 latents": vae23.reconstruct(x_test[:12])}
-show(plotting.reconstructions(x_test, pair, n=12), "08_capacity_reconstructions")
+show(plotting.reconstructions(x_test, pair, n=12), "capacity_reconstructions")
 
 # %% [markdown]
 # The model has 23 latents; how many does it use? A latent is active if the mean of $q(z|x)$ varies
@@ -230,7 +265,7 @@ for name, model in {"2": vae, "23": vae23}.items():
 for name, model in {"2": vae, "23": vae23}.items():
     images = model.generate(60, seed=1)
     title = f"drawn from the prior, {name} latents"
-    show(plotting.image_grid(images, columns=15, title=title), f"09_generated_{name}")
+    show(plotting.image_grid(images, columns=15, title=title), f"generated_{name}")
 
 # %% [markdown]
 # ## Why the ELBO, and not log p(x)? (Project, question 1)
@@ -244,7 +279,7 @@ for name, model in {"2": vae, "23": vae23}.items():
 # we can check this, since a sum over a grid approximates the integral.
 
 # %%
-subset = x_test[: 200 if small else 20]
+subset = x_test[:20]
 step = 0.05
 line = np.arange(-6, 6 + step, step)
 grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2).astype("float32")
@@ -262,8 +297,8 @@ print(f"images more than 1 nat short at K = 1000: {np.sum(log_p - bounds[1000] >
 # %% [markdown]
 # The gap between the ELBO and log p(x) is $KL(q(z|x) \| p(z|x))$, the distance of the encoder's
 # normal from the true posterior. More draws close the gap, unless the encoder looks in the wrong
-# place. If an image is still far short at K = 1000 (no digit is, some MNIST images are), it is
-# explained by a latent that q never proposes and only the grid finds. We train on the ELBO because
+# place. If an image is still far short at K = 1000, it is explained by a latent that q never
+# proposes and only the grid finds. We train on the ELBO because
 # one draw gives an unbiased gradient of it, for decoder and encoder at once; log p(x) has no
 # gradient estimate as simple. (A Bernoulli on grey values is a pseudo-likelihood: its nats compare
 # only models of the same data.)
@@ -279,24 +314,25 @@ print(f"images more than 1 nat short at K = 1000: {np.sum(log_p - bounds[1000] >
 # %%
 def make_autoencoder(latent_dim):
     encoder, decoder = networks.dense(
-        x_train.shape[1:], latent_dim, hidden=hidden, variational=False
+        x_train.shape[1:], latent_dim, hidden=hidden[latent_dim], variational=False
     )
     autoencoder = Autoencoder(encoder, decoder, likelihood="bernoulli", seed=0)
-    autoencoder.compile(optimizers.Adam(), steps_per_execution=64)
-    autoencoder.fit(x_train, epochs=many_epochs, **settings)
+    autoencoder.compile(decaying_adam(), steps_per_execution=64)
+    progress = Progress(f"autoencoder, {latent_dim} latents")
+    autoencoder.fit(x_train, callbacks=[progress], **fitting)
     return autoencoder
 
 
 autoencoder, autoencoder23 = make_autoencoder(2), make_autoencoder(23)
 panels = {"autoencoder": autoencoder.encode(x_test[some]), "VAE": vae.encode(x_test[some])}
-show(plotting.latent_scatter(panels, y_test[some], prior=True), "10_autoencoder_latents")
+show(plotting.latent_scatter(panels, y_test[some], prior=True), "autoencoder_latents")
 
 # %% [markdown]
 # To draw from an autoencoder, we must guess where its codes lie. We use the best normal, with the
 # mean and covariance of the codes. Then we count the draws that clearly belong to one class: their
 # five nearest training images all have the same label. (Blur does not count against a draw here,
 # since the mean of a class clearly belongs to it; a gap between classes does.) In two dimensions
-# the guess works as well as the prior of the VAE. In 23 dimensions it fails: far more of its draws
+# the guess works as well as the prior of the VAE. In 23 dimensions it does not: more of its draws
 # fall between the codes, where the decoder has learned nothing. The reconstruction errors rank the
 # models the other way round, so they must not judge a generator.
 
@@ -323,7 +359,7 @@ for latent_dim, plain, model in ((2, autoencoder, vae), (23, autoencoder23, vae2
         print(f"{name:16}{error:25.3f}{clearly_one_class(images):35.0%}")
     title = f"drawn from the autoencoder, {latent_dim} latents"
     figure = plotting.image_grid(guessed[:60], columns=15, title=title)
-    show(figure, f"11_drawn_from_autoencoder_{latent_dim}")
+    show(figure, f"drawn_from_autoencoder_{latent_dim}")
 print(f"{'test images':16}{'':25}{clearly_one_class(x_test[:1000]):35.0%}")
 
 # %% [markdown]
@@ -335,10 +371,11 @@ print(f"{'test images':16}{'':25}{clearly_one_class(x_test[:1000]):35.0%}")
 # little to share, and the dense networks win.
 
 # %%
-encoder, decoder = networks.conv(x_train.shape[1:], latent_dim=23, filters=(16, 32, 64))
+encoder, decoder = networks.conv(x_train.shape[1:], latent_dim=23, filters=filters)
 conv_vae = VAE(encoder, decoder, likelihood="bernoulli", beta=1.0, seed=0)
-conv_vae.compile(optimizers.Adam(2e-3), steps_per_execution=64)
-conv_vae.fit(x_train, epochs=max(1, many_epochs // 3), **settings)
+fitting["epochs"] = max(1, many_epochs // 3)
+conv_vae.compile(decaying_adam(fitting["epochs"]), steps_per_execution=64)
+conv_vae.fit(x_train, callbacks=[Progress("convolutions")], **fitting)
 for name, model in {"dense": vae23, "convolutional": conv_vae}.items():
     bound = model.elbo(x_test, seed=0).mean()
     print(f"{name:14}{model.count_params():10,} weights, ELBO {bound:8.2f} nats")
@@ -350,7 +387,7 @@ for name, model in {"dense": vae23, "convolutional": conv_vae}.items():
 # training can continue from it. Import `keras_vae` before you call `load_model`.
 
 # %%
-path = arguments.output / "vae.keras"
+path = lesson.output / "vae.keras"
 vae.save(path)
 again = keras.models.load_model(path)
 print("the same after reading back:", np.array_equal(again.elbo(x_test), vae.elbo(x_test)))
@@ -397,7 +434,7 @@ found["conv_test_elbo"] = float(conv_vae.elbo(x_test, seed=0).mean())
 
 
 # %%
-thesis_epochs = arguments.epochs or 20
+thesis_epochs = lesson.epochs or 20
 
 
 def thesis_vae(activation, seed):
@@ -411,7 +448,7 @@ def thesis_vae(activation, seed):
     return test_metrics(vae)
 
 
-if arguments.dataset == "mnist":
+if lesson.dataset == "mnist":
     runs = [thesis_vae("tanh", seed) for seed in range(3)]
     relu = thesis_vae("relu", seed=0)
     mean = {name: np.mean([run[name] for run in runs]) for name in relu}
@@ -435,34 +472,24 @@ if arguments.dataset == "mnist":
 # since each can be improved at the expense of the other; β < 1 does just that.
 
 # %%
-text = json.dumps(found, indent=2, sort_keys=True)
-(arguments.output / "metrics.json").write_text(text + "\n")
-if arguments.publish:
-    path = (
-        pathlib.Path(__file__).parent / "results" / f"01_image_generation_{arguments.dataset}.json"
-    )
-    published = {"hidden": hidden, "batch_size": batch_size, "epochs": many_epochs}
-    thesis = {"hidden": [400], "batch_size": 250, "epochs": thesis_epochs, "seeds": [0, 1, 2]}
-    results.write(path, found, dataset=arguments.dataset, seed=0, **published, thesis=thesis)
-    licences = {"digits": "CC BY 4.0 (UCI, optical digits)", "mnist": "CC BY-SA 3.0"}
-    for name, model in {"dense": vae23, "conv": conv_vae}.items():
-        if (name, arguments.dataset) not in PRETRAINED:
-            continue
+thesis = {"hidden": [400], "batch_size": 250, "epochs": thesis_epochs, "seeds": [0, 1, 2]}
+lesson.finish(found, hidden=hidden[23], batch_size=batch_size, epochs=many_epochs, thesis=thesis)
+published = {("dense", "digits"), ("conv", "digits"), ("conv", "mnist")}
+licences = {"digits": "CC BY 4.0 (UCI, optical digits)", "mnist": "CC BY-SA 3.0"}
+for name, model in {"dense": vae23, "conv": conv_vae}.items():
+    if lesson.publish and (name, lesson.dataset) in published:
+        error = metrics.rmse(x_test, model.reconstruct(x_test))
         pretrained.publish(
             model,
-            f"{name}_{arguments.dataset}",
-            {
-                "elbo": float(model.elbo(x_test, seed=0).mean()),
-                "rmse": metrics.rmse(x_test, model.reconstruct(x_test)),
-            },
+            f"{name}_{lesson.dataset}",
+            {"elbo": float(model.elbo(x_test, seed=0).mean()), "rmse": error},
             about=f"VAE of digits, 23 latents, networks.{name}.",
-            data=arguments.dataset,
-            licence=licences[arguments.dataset],
-            command=f"tutorials/01_image_generation.py --dataset {arguments.dataset} --publish",
+            data=lesson.dataset,
+            licence=licences[lesson.dataset],
+            command=f"tutorials/01_image_generation.py --dataset {lesson.dataset} --publish",
             limits="Draws from the prior are not all digits; grey values as probabilities of ink.",
             seed=0,
         )
-print(f"figures, metrics.json and the model are in {arguments.output}")
 
 # %% [markdown]
 # ## Summary

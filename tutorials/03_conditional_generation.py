@@ -9,22 +9,19 @@
 # This lesson redoes sections 4 and 5 of the Introduction: a conditional VAE that writes the
 # requested character in a hand that six numbers determine; whole sentences; and the effect of β.
 #
-#     python tutorials/03_conditional_generation.py                # ten digits, offline, a minute
-#     python tutorials/03_conditional_generation.py --dataset emnist --text "HELLO 2026"
-#     python tutorials/03_conditional_generation.py --dataset mnist
+#     python tutorials/03_conditional_generation.py                # offline, one or two minutes
+#     python tutorials/03_conditional_generation.py --text "SEE YOU AT 8"
+#     python tutorials/03_conditional_generation.py --dataset emnist        # or mnist, digits
 #
-# The figures and `metrics.json` go to the folder `--output`.
+# Figures and `metrics.json` go to the folder `--output`.
 
 # %%
-import argparse
-import json
-import pathlib
-import sys
 import time
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from lesson import Lesson, Progress
 from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -37,11 +34,17 @@ from keras_vae import (
     plotting,
     pretrained,
     priors,
-    results,
 )
 from keras_vae.likelihoods import Gaussian
 
 DATASETS = {
+    "characters": {
+        "load": datasets.load_characters,
+        "likelihood": "bernoulli",
+        "network": {"hidden": (256, 128)},
+        **{"epochs": 20, "batch_size": 128, "components": 5, "text": "HELLO 2026"},
+        **{"judge": ((16, 2), (32, 2)), "judge_epochs": 8, "sweep_epochs": 8, "sweep_rows": 3000},
+    },
     "digits": {
         "load": datasets.load_digits,
         "likelihood": Gaussian(0.03),
@@ -64,38 +67,23 @@ DATASETS = {
         **{"judge_epochs": 12, "sweep_epochs": 20},
     },
 }
-parser = argparse.ArgumentParser(description="Characters on request: the conditional VAE")
-parser.add_argument("--dataset", choices=DATASETS, default="digits")
-parser.add_argument("--text", help="a sentence to write: digits, with emnist A to Z too")
-parser.add_argument("--epochs", type=int, help="default: 60 on digits, 30 on mnist, 50 on emnist")
-parser.add_argument("--output", type=pathlib.Path, default="output/03_conditional_generation")
-parser.add_argument("--publish", action="store_true", help="update the published files")
-arguments = parser.parse_args([] if "ipykernel" in sys.modules else None)
-
-settings = DATASETS[arguments.dataset]
+lesson = Lesson(
+    "03_conditional_generation",
+    DATASETS,
+    figures={"emnist": {"sentence": "03_sentence"}},
+    arguments={"--text": {"help": "a sentence to write: digits, and letters where it knows them"}},
+)
+settings, show = lesson.settings, lesson.show
 likelihood, batch_size, components = (
     settings[name] for name in ("likelihood", "batch_size", "components")
 )
-epochs = arguments.epochs or settings["epochs"]
-characters = "0123456789" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" * (arguments.dataset == "emnist")
-text = (arguments.text or settings["text"]).upper()
+epochs = lesson.epochs or settings["epochs"]
+characters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+if lesson.dataset in ("mnist", "digits"):
+    characters = characters[:10]
+text = (lesson.arguments.text or settings["text"]).upper()
 if unknown := sorted(set(text) - set(characters + " ")):
-    parser.error(f"--text has {', '.join(unknown)}; {arguments.dataset} knows {characters} alone.")
-
-keras.utils.set_random_seed(0)
-arguments.output.mkdir(parents=True, exist_ok=True)
-kept = pathlib.Path(__file__).parent / "figures"
-
-
-def show(figure, name):
-    """Save the figure as a PNG; in a notebook, show it too."""
-    figure.savefig(arguments.output / f"{name}.png", dpi=120)
-    if arguments.publish and arguments.dataset == "emnist" and name == "03_sentence":
-        figure.savefig(kept / f"{name}.png", dpi=60)
-    if "ipykernel" in sys.modules:
-        plt.show()
-    plt.close(figure)
-
+    lesson.parser.error(f"--text has {', '.join(unknown)}; {lesson.dataset} knows {characters}.")
 
 # %% [markdown]
 # ## The data
@@ -110,7 +98,7 @@ print(f"{len(x_train)} images to train on, {len(x_test)} to test, of {len(classe
 examples = np.concatenate([x_train[y_train == c][:15] for c in classes])
 show(
     plotting.image_grid(examples, columns=15, title="the data", row_names=characters),
-    "03_data",
+    "data",
 )
 
 # %% [markdown]
@@ -137,18 +125,18 @@ def make_networks(condition):
     return build(x_train.shape[1:], latent_dim=6, condition=condition, **settings["network"])
 
 
-def train(model, *data, epochs=epochs):
-    """Train with Adam and a learning rate that falls from 0.002 to 0; returns the seconds."""
-    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * (len(x_train) // batch_size))
+def train(model, name, *data, epochs=epochs):
+    """Train with Adam and a learning rate that decays from 0.002 to 0; returns the seconds."""
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * (len(data[0]) // batch_size))
     model.compile(optimizers.Adam(rate), steps_per_execution=64)
     started = time.perf_counter()
-    model.fit(*data, batch_size=batch_size, epochs=epochs, verbose=0)
+    progress = Progress(name)
+    model.fit(*data, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[progress])
     return time.perf_counter() - started
 
 
 vae = ConditionalVAE(*make_networks(len(classes)), likelihood=likelihood, seed=0)
-train_seconds = train(vae, x_train, y_train)
-print(f"trained in {train_seconds:.0f} s")
+train_seconds = train(vae, "conditional VAE", x_train, y_train)
 
 # %% [markdown]
 # ## The value of the condition
@@ -164,9 +152,9 @@ print(f"trained in {train_seconds:.0f} s")
 
 # %%
 plain = VAE(*make_networks(condition=None), likelihood=likelihood, seed=0)
-train(plain, x_train)
+train(plain, "VAE without classes", x_train)
 
-some, y_some = (a[: 10_000 // len(classes)] for a in (x_test, y_test))
+some, y_some = (a[: 5_000 // len(classes)] for a in (x_test, y_test))
 samples = 1000 // len(classes)  # for each of the classes
 log_p_of_class = np.stack(
     [vae.log_likelihood(some, samples, seed=0, condition=np.full(len(some), c)) for c in classes],
@@ -196,13 +184,16 @@ print(f", a better fit {log_p_summed - log_p_plain:.2f}")
 
 
 # %%
+judge_layers = settings.get("judge", ((32, 1), (64, 2), (64, 2)))  # filters, strides
+
+
 def make_judge():
     judge = keras.Sequential(
         [
             keras.Input(x_train.shape[1:]),
             *(
                 layer
-                for filters, strides in ((32, 1), (64, 2), (64, 2))
+                for filters, strides in judge_layers
                 for layer in (
                     keras.layers.Conv2D(
                         filters, 3, strides=strides, padding="same", activation="relu"
@@ -216,11 +207,12 @@ def make_judge():
             keras.layers.Dense(len(classes)),
         ]
     )
-    judge_epochs = min(settings["judge_epochs"], arguments.epochs or 100)
+    judge_epochs = min(settings["judge_epochs"], lesson.epochs or 100)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, judge_epochs * (len(x_train) // batch_size))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     judge.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-    judge.fit(x_train, y_train, batch_size=batch_size, epochs=judge_epochs, verbose=0)
+    fitting = {"batch_size": batch_size, "epochs": judge_epochs, "verbose": 0}
+    judge.fit(x_train, y_train, callbacks=[Progress("the judge")], **fitting)
     return judge
 
 
@@ -255,7 +247,7 @@ mixture.fit(vae.encode(x_train, condition=y_train, sample=True, seed=0), y_train
 
 prior = priors.Mixture(latent_dim=6, components=components, condition=len(classes))
 learned = ConditionalVAE(*make_networks(len(classes)), likelihood=likelihood, prior=prior, seed=0)
-train(learned, x_train, y_train)
+train(learned, "conditional VAE, learned prior", x_train, y_train)
 
 n = 10_000 // len(classes)
 wanted = np.repeat(classes, n)
@@ -293,7 +285,7 @@ for name, title in (
     figure = plotting.image_grid(
         np.concatenate(images), columns=15, title=title, row_names=characters
     )
-    show(figure, f"03_drawn_from_{'mixture' if 'mixture' in name else 'prior'}")
+    show(figure, f"drawn_from_{'mixture' if 'mixture' in name else 'prior'}")
 
 # %% [markdown]
 # ## One hand, every character
@@ -315,9 +307,12 @@ def written(z, wanted):
 
 
 figure = plotting.image_grid(
-    np.concatenate(written(hands, classes)), len(classes), column_names=characters
+    np.concatenate(written(hands, classes)),
+    len(classes),
+    title="in each row one z, under every class",
+    column_names=characters,
 )
-show(figure, "03_one_hand_all_characters")
+show(figure, "one_hand_all_characters")
 
 # %% [markdown]
 # ## One character, every hand: six sliders
@@ -339,7 +334,7 @@ figure = plotting.image_grid(
     row_names=[f"$x_{i + 1}$" for i in range(6)],
     column_names=[f"{step:g}" for step in steps],
 )
-show(figure, "03_sliders")
+show(figure, "sliders")
 
 # %% [markdown]
 # ## From one written character to all others
@@ -356,9 +351,12 @@ originals = np.array([np.flatnonzero(y_test == c)[4] for c in sources])
 hands = vae.encode(x_test[originals], condition=y_test[originals])
 rows = np.concatenate([x_test[originals][:, np.newaxis], written(hands, classes)], axis=1)
 figure = plotting.image_grid(
-    np.concatenate(rows), columns=1 + len(classes), column_names=[" ", *characters]
+    np.concatenate(rows),
+    columns=1 + len(classes),
+    title="a written character, and all characters in its hand",
+    column_names=[" ", *characters],
 )
-show(figure, "03_analogies")
+show(figure, "analogies")
 
 # %% [markdown]
 # ## A sentence on request
@@ -394,7 +392,7 @@ def sentence(hand):
 
 
 lines = np.stack([sentence(hand) for hand in hands[:3]])
-show(plotting.image_grid(lines, columns=1, title=text), "03_sentence")
+show(plotting.image_grid(lines, columns=1, title=text), "sentence")
 
 # %% [markdown]
 # ## A wrong condition
@@ -409,9 +407,12 @@ under = vae.reconstruct(
 ).reshape(len(few), len(asked), *x_test.shape[1:])
 rows = np.concatenate([x_test[few][:, np.newaxis], under], axis=1)
 figure = plotting.image_grid(
-    np.concatenate(rows), columns=1 + len(asked), column_names=[" ", *characters[:10]]
+    np.concatenate(rows),
+    columns=1 + len(asked),
+    title="a written character, and its reconstruction under each class",
+    column_names=[" ", *characters[:10]],
 )
-show(figure, "03_wrong_condition")
+show(figure, "wrong_condition")
 
 # %% [markdown]
 # ## log p(x|c) as a classifier
@@ -442,22 +443,26 @@ for name, share in right.items():
 betas = [1e-3, 1e-2, 1e-1, 1, 10, 100, 1024]
 dense = networks.dense(x_train.shape[1:], 6, hidden=(256, 128), condition=len(classes))
 sweep = ConditionalVAE(*dense, likelihood=likelihood, seed=0)
-untrained = sweep.get_weights()
+untrained, rows = sweep.get_weights(), settings.get("sweep_rows")  # rows: all, if None
 latents, spread, pictures = {}, [], []
 shown = classes[:: max(1, len(classes) // 10)][:10]
 for beta in betas:
     sweep.set_weights(untrained)
     sweep.beta = beta
-    train(sweep, x_train, y_train, epochs=min(settings["sweep_epochs"], epochs))
-    draws = sweep.encode(x_test[:1000], condition=y_test[:1000], sample=True, seed=0)
+    few = x_train[:rows], y_train[:rows]
+    train(sweep, f"β = {beta:g}", *few, epochs=min(settings["sweep_epochs"], epochs))
+    draws = sweep.encode(x_test[:300], condition=y_test[:300], sample=True, seed=0)
     latents[f"β = {beta:g}"] = TSNE(random_state=0, init="pca").fit_transform(draws)
     spread.append(np.sort(sweep.encode(x_test, condition=y_test).var(axis=0))[::-1])
     pictures.append(sweep.generate(len(shown), seed=2, condition=shown))
 
-names_of_classes = np.array(list(characters))[y_test[:1000]]
-show(plotting.latent_scatter(latents, names_of_classes, columns=4), "03_beta_latents")
+names_of_classes = np.array(list(characters))[y_test[:300]]
+tsne = {"columns": 4, "axis_names": (None, None)}
+show(plotting.latent_scatter(latents, names_of_classes, **tsne), "beta_latents")
 names = [f"β = {beta:g}" for beta in betas]
-show(plotting.image_grid(np.concatenate(pictures), len(shown), row_names=names), "03_beta_images")
+pictures = np.concatenate(pictures)
+title = "generated under each β, a class in each column"
+show(plotting.image_grid(pictures, len(shown), title, names), "beta_images")
 
 figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
 axes.plot(betas, np.maximum(spread, 1e-5), marker="o")  # smaller values are drawn at the edge
@@ -465,7 +470,7 @@ axes.set(xscale="log", yscale="log", xlabel="β")
 axes.set_ylabel("variance of each latent's mean")
 axes.axhline(1, color="black", linestyle=":")
 axes.grid(alpha=0.3)
-show(figure, "03_beta_variance")
+show(figure, "beta_variance")
 
 # %% [markdown]
 # ## Saving the model with its mixture
@@ -477,7 +482,7 @@ show(figure, "03_beta_variance")
 best = ConditionalVAE(
     vae.encoder, vae.decoder, likelihood=vae.likelihood_layer, prior=mixture, seed=0
 )
-path = arguments.output / "conditional_vae.keras"
+path = lesson.output / "conditional_vae.keras"
 best.save(path)
 again = keras.models.load_model(path)
 asked = {"seed": 1, "condition": classes}
@@ -509,21 +514,9 @@ found = {
     **{f"accepted_{short[name]}": accepts[name] for name in short},
     **{f"variance_{short[name]}": shares[name] for name in short},
 }
-found = {name: float(value) for name, value in found.items()}
-(arguments.output / "metrics.json").write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
-if arguments.publish:
-    name = f"03_conditional_generation_{arguments.dataset}"
-    results.write(
-        kept.parent / "results" / f"{name}.json",
-        found,
-        dataset=arguments.dataset,
-        seed=0,
-        components=components,
-        batch_size=batch_size,
-        epochs=epochs,
-        **settings["network"],
-    )
-if arguments.publish and arguments.dataset == "emnist":
+record = {"components": components, "batch_size": batch_size, "epochs": epochs}
+lesson.finish(found, **record, **settings["network"])
+if lesson.publish and lesson.dataset == "emnist":
     pretrained.publish(
         best,
         "conditional_emnist",
@@ -537,7 +530,6 @@ if arguments.publish and arguments.dataset == "emnist":
         f"{len(x_train):,} images, a part of those published.",
         seed=0,
     )
-print(f"figures, metrics.json and the model are in {arguments.output}")
 
 # %% [markdown]
 # ## Summary

@@ -10,25 +10,23 @@
 # also redoes section 4.2 of the Report, which feeds noisy digits to a VAE that was trained on clean
 # ones. Both show pictures. Here we measure every method and compare it with the classical ones.
 #
-#     python tutorials/04_denoising.py                   # 8 x 8 digits, offline, a minute
+#     python tutorials/04_denoising.py                   # offline, a minute or two
 #     python tutorials/04_denoising.py --dataset mnist   # the figures of the README
+#     python tutorials/04_denoising.py --dataset digits  # 8 x 8 pixels
 #
-# The figures and `metrics.json` go to the folder `--output`.
+# Figures and `metrics.json` go to the folder `--output`.
 #
 # ## Part 1: importing libraries and modules
 
 # %%
-import argparse
 import importlib.util
-import json
 import math
-import pathlib
-import sys
 import time
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from lesson import Lesson, Progress
 
 from keras_vae import (
     VAE,
@@ -39,12 +37,17 @@ from keras_vae import (
     networks,
     optimizers,
     plotting,
-    results,
 )
 from keras_vae.tasks import denoising
 from keras_vae.tasks.denoising import Gaussian, Masking, SaltAndPepper, Speckle
 
 DATASETS = {
+    "characters": {
+        "load": lambda: datasets.load_characters("digits"),
+        **{"width": 16, "epochs": 7, "batch_size": 64},
+        **{"vae_epochs": 25, "vae_batch_size": 64},
+        **{"latent_dim": 32, "hidden": (256,), "some": 200},
+    },
     "digits": {
         "load": datasets.load_digits,
         **{"width": 16, "epochs": 40, "batch_size": 32},
@@ -58,32 +61,12 @@ DATASETS = {
         **{"latent_dim": 32, "hidden": (512, 512)},
     },
 }
-parser = argparse.ArgumentParser(description="Denoising, and the classical methods")
-parser.add_argument("--dataset", choices=DATASETS, default="digits")
-parser.add_argument("--epochs", type=int, help="default: 40, VAEs 60; on mnist 8 and 10")
-parser.add_argument("--output", type=pathlib.Path, default="output/04_denoising")
-parser.add_argument("--publish", action="store_true", help="update the published files")
-arguments = parser.parse_args([] if "ipykernel" in sys.modules else None)
-
-settings = DATASETS[arguments.dataset]
+lesson = Lesson("04_denoising", DATASETS, figures={"mnist": {"ways": "04_ways"}})
+settings, show = lesson.settings, lesson.show
 latent_dim, hidden = settings["latent_dim"], settings["hidden"]
 batch_size, vae_batch_size = settings["batch_size"], settings["vae_batch_size"]
-epochs = arguments.epochs or settings["epochs"]
-vae_epochs = arguments.epochs or settings["vae_epochs"]
-keras.utils.set_random_seed(0)
-arguments.output.mkdir(parents=True, exist_ok=True)
-kept = pathlib.Path(__file__).parent / "figures"
-
-
-def show(figure, name):
-    """Save the figure as a PNG; in a notebook, show it too."""
-    figure.savefig(arguments.output / f"{name}.png", dpi=120)
-    if arguments.publish and arguments.dataset == "mnist" and name == "04_ways":
-        figure.savefig(kept / f"{name}.png", dpi=60)
-    if "ipykernel" in sys.modules:
-        plt.show()
-    plt.close(figure)
-
+epochs = lesson.epochs or settings["epochs"]
+vae_epochs = lesson.epochs or settings["vae_epochs"]
 
 # %% [markdown]
 # ## Parts 2 and 3: loading and preprocessing the data set
@@ -114,7 +97,7 @@ def noisy_and_clean(x, batch_size):
     return batching.batches(x, batch_size, seed=0).map(noise.pairs(seed=0)).prefetch(2)
 
 
-show(plotting.reconstructions(x_test, {"with noise": noisy_test.clip(0, 1)}), "04_noise")
+show(plotting.reconstructions(x_test, {"with noise": noisy_test.clip(0, 1)}), "noise")
 
 # %% [markdown]
 # ## Part 5: creating the autoencoder model
@@ -196,12 +179,12 @@ history = autoencoder.fit(
     noisy_and_clean(x_train, batch_size),
     validation_data=(noisy_val, x_val),
     epochs=epochs,
-    callbacks=[early_stopping],
+    callbacks=[early_stopping, Progress("denoising autoencoder")],
     verbose=0,
 )
 train_seconds = time.perf_counter() - started
-print(f"trained in {train_seconds:.0f} s, {len(history.history['loss'])} of {epochs} epochs")
-show(plotting.history(history, ["loss"]), "04_history")
+print(f"it stopped after {len(history.history['loss'])} of {epochs} epochs")
+show(plotting.history(history, ["loss"]), "history")
 
 # %% [markdown]
 # ## Part 9: denoising test images and displaying results
@@ -209,7 +192,7 @@ show(plotting.history(history, ["loss"]), "04_history")
 # %%
 denoised = autoencoder.reconstruct(noisy_test)
 rows = {"with noise": noisy_test.clip(0, 1), "denoised": denoised}
-show(plotting.reconstructions(x_test, rows), "04_denoised")
+show(plotting.reconstructions(x_test, rows), "denoised")
 print(
     f"PSNR {metrics.psnr(x_test, noisy_test):.2f} dB, denoised {metrics.psnr(x_test, denoised):.2f}"
 )
@@ -222,16 +205,17 @@ print(
 
 
 # %%
-def train_vae(data, examples):
+def train_vae(name, data, examples):
     vae = VAE(*networks.dense(x_train.shape[1:], latent_dim, hidden=hidden), seed=0)
     adam = decaying_adam(2e-3, examples, vae_epochs, vae_batch_size)
     vae.compile(adam, steps_per_execution=16)
-    vae.fit(data, epochs=vae_epochs, verbose=0)
+    vae.fit(data, epochs=vae_epochs, verbose=0, callbacks=[Progress(name)])
     return vae
 
 
-noisy_vae = train_vae(noisy_and_clean(x_train, vae_batch_size), len(x_train))
-clean_vae = train_vae(batching.batches(x_train, vae_batch_size, seed=0), len(x_train))
+noisy_vae = train_vae("denoising VAE", noisy_and_clean(x_train, vae_batch_size), len(x_train))
+clean_data = batching.batches(x_train, vae_batch_size, seed=0)
+clean_vae = train_vae("VAE of clean images", clean_data, len(x_train))
 
 # %% [markdown]
 # ## A VAE that never saw noise: one pass, or inference
@@ -317,8 +301,12 @@ def table(keys, title):
 # %%
 outputs = measure(noise, x_test, "0.5", denoisers_for(noise) | trained_with_noise)
 table(["0.5"], f"Gaussian noise, all {len(x_test)} test images")
-rows = {NAMES[name]: outputs[name] for name in NAMES if name in outputs and name != "noisy"}
-show(plotting.reconstructions(x_test, rows), "04_ways")
+rows = {
+    f"{label}: {found[f'psnr_{name}_0.5']:.1f} dB": outputs[name]
+    for name, label in NAMES.items()
+    if name in outputs and name != "noisy"
+}
+show(plotting.reconstructions(x_test, rows, title="each way, and its PSNR"), "ways")
 
 # %% [markdown]
 # The VAE that was trained with noise is worse than the autoencoder that saw the same pairs, and
@@ -334,7 +322,7 @@ show(plotting.reconstructions(x_test, rows), "04_ways")
 
 # %%
 levels = [0.1, 0.25, 0.5, 0.75, 1.0]
-some = x_test[:1000]
+some = x_test[: settings.get("some", 1000)]
 for level in levels:
     if level != noise.level:
         denoisers = denoisers_for(Gaussian(level)) | trained_with_noise
@@ -355,7 +343,7 @@ for name, label in NAMES.items():
 axes.set(xlabel="standard deviation of the noise", ylabel="PSNR, dB")
 axes.grid(alpha=0.3)
 figure.legend(loc="outside right upper", frameon=False)
-show(figure, "04_levels")
+show(figure, "levels")
 
 # %% [markdown]
 # ## Other noise
@@ -383,7 +371,7 @@ rows = {}
 for key, given in pictures.items():
     rows[key.replace("_", " ")] = given["cut"]
     rows[f"{key.replace('_', ' ')}, inferred"] = given["inference"]
-show(plotting.reconstructions(x_test, rows), "04_other_noise")
+show(plotting.reconstructions(x_test, rows), "other_noise")
 
 # %% [markdown]
 # ## Extreme noise
@@ -392,15 +380,15 @@ show(plotting.reconstructions(x_test, rows), "04_other_noise")
 # hardly anything of the image is visible. The Wiener filter falls back to the mean image. The
 # encoder never saw such input, and its output is arbitrary. On MNIST, inference still gives a clean
 # digit, but often a wrong one: many drawings explain the noisy image about equally well, and it
-# shows one of them as if it were certain. (On the small digits the prior dominates, and inference
-# gives a blur.)
+# shows one of them as if it were certain. (After a short training, and on the 8 × 8 digits, the
+# prior dominates, and inference gives a blur.)
 
 # %%
 extreme = Gaussian(2.0)
 outputs = measure(extreme, some, "2.0", denoisers_for(extreme))
 table(["2.0"], f"Gaussian noise, {len(some)} images")
 rows = {NAMES[name]: outputs[name] for name in ("cut", "one_pass", "inference", "wiener")}
-show(plotting.reconstructions(some, rows), "04_extreme")
+show(plotting.reconstructions(some, rows), "extreme")
 
 # %% [markdown]
 # ## A digit that was not in the training set
@@ -410,7 +398,8 @@ show(plotting.reconstructions(some, rows), "04_extreme")
 
 # %%
 nines, without = x_test[y_test == 9][:1000], y_train != 9
-unaware = train_vae(batching.batches(x_train[without], vae_batch_size, seed=0), without.sum())
+data = batching.batches(x_train[without], vae_batch_size, seed=0)
+unaware = train_vae("VAE of 0 to 8", data, without.sum())
 noisy_nines = noise(nines, seed=2)
 rows = {"with noise": noisy_nines.clip(0, 1)}
 for name, key, denoiser in (
@@ -421,7 +410,7 @@ for name, key, denoiser in (
     rows[name] = denoiser.transform(noisy_nines)
     found[f"psnr_nines_{key}"] = metrics.psnr(nines, rows[name])
     print(f"noisy nines, {name}: {found[f'psnr_nines_{key}']:.2f} dB")
-show(plotting.reconstructions(nines, rows), "04_not_trained")
+show(plotting.reconstructions(nines, rows), "not_trained")
 
 # %% [markdown]
 # ## Several answers
@@ -437,20 +426,15 @@ draws = np.stack(
 ambiguous = np.argsort(draws.var(axis=0).sum(axis=(1, 2, 3)))[::-1][:10]
 rows = {"with noise": noisy_test[ambiguous].clip(0, 1)}
 rows |= {f"draw {i + 1}": draws[i, ambiguous] for i in range(5)}
-show(plotting.reconstructions(x_test[ambiguous], rows), "04_draws")
+show(plotting.reconstructions(x_test[ambiguous], rows), "draws")
 
 # %%
 found |= {"train_seconds": train_seconds, "trained_epochs": len(history.history["loss"])}
-found = {name: float(value) for name, value in found.items()}
-(arguments.output / "metrics.json").write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
-if arguments.publish:
-    results.write(
-        kept.parent / "results" / f"04_denoising_{arguments.dataset}.json",
-        found,
-        **{"dataset": arguments.dataset, "seed": 0, "images": len(x_test), "some": len(some)},
-        **{"epochs": epochs, "vae_epochs": vae_epochs, "batch_size": batch_size},
-    )
-print(f"figures and metrics.json are in {arguments.output}")
+lesson.finish(
+    found,
+    **{"images": len(x_test), "some": len(some), "batch_size": batch_size},
+    **{"epochs": epochs, "vae_epochs": vae_epochs},
+)
 
 # %% [markdown]
 # ## Summary

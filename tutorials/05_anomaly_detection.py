@@ -11,21 +11,17 @@
 # that section, in its order. Then we ask why the score fails, which scores do better, and how well
 # classical methods work.
 #
-#     python tutorials/05_anomaly_detection.py                   # 8 x 8 digits, offline, a minute
+#     python tutorials/05_anomaly_detection.py                   # offline, a minute or two
 #     python tutorials/05_anomaly_detection.py --dataset mnist   # the full data
+#     python tutorials/05_anomaly_detection.py --dataset digits  # 8 x 8 pixels
 #
-# The figures and `metrics.json` go to the folder `--output`. `benchmarks/anomaly_detection.py` runs
+# Figures and `metrics.json` go to the folder `--output`. `benchmarks/anomaly_detection.py` runs
 # all digits, several seeds and both protocols; the README has its table.
 
 # %%
-import argparse
-import json
-import pathlib
-import sys
-
-import keras
 import matplotlib.pyplot as plt
 import numpy as np
+from lesson import Lesson
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import IsolationForest
 from sklearn.manifold import TSNE
@@ -40,6 +36,11 @@ from keras_vae.tasks import anomaly_detection as ad
 from keras_vae.tasks import anomaly_scores
 
 DATASETS = {
+    "characters": {
+        "load": lambda: datasets.load_characters("digits"),
+        **{"latent_dim": 32, "hidden": (256,), "batch_size": 64},
+        **{"epochs": 25, "one_epochs": 60},
+    },
     "digits": {
         "load": datasets.load_digits,
         **{"latent_dim": 16, "hidden": (128,), "batch_size": 32},
@@ -56,30 +57,15 @@ DATASETS = {
         **{"epochs": 8, "one_epochs": 40},
     },
 }
-parser = argparse.ArgumentParser(description="Anomaly detection, and classical methods")
-parser.add_argument("--dataset", choices=DATASETS, default="digits")
-parser.add_argument("--epochs", type=int, help="default: 40, for one class 100; on mnist 8 and 40")
-parser.add_argument("--output", type=pathlib.Path, default="output/05_anomaly_detection")
-parser.add_argument("--publish", action="store_true", help="update the published files")
-arguments = parser.parse_args([] if "ipykernel" in sys.modules else None)
-
-settings = DATASETS[arguments.dataset]
+lesson = Lesson(
+    "05_anomaly_detection",
+    DATASETS,
+    figures={"mnist": {"found_and_missed": "05_found_and_missed"}},
+)
+settings, show = lesson.settings, lesson.show
 shape = {name: settings[name] for name in ("latent_dim", "hidden", "batch_size")}
-epochs = arguments.epochs or settings["epochs"]
-one_epochs = arguments.epochs or settings["one_epochs"]
-keras.utils.set_random_seed(0)
-arguments.output.mkdir(parents=True, exist_ok=True)
-
-
-def show(figure, name):
-    """Save the figure as a PNG; in a notebook, show it too."""
-    figure.savefig(arguments.output / f"{name}.png", dpi=120)
-    if arguments.publish and arguments.dataset == "mnist" and name == "05_found_and_missed":
-        figure.savefig(pathlib.Path(__file__).parent / "figures" / f"{name}.png", dpi=90)
-    if "ipykernel" in sys.modules:
-        plt.show()
-    plt.close(figure)
-
+epochs = lesson.epochs or settings["epochs"]
+one_epochs = lesson.epochs or settings["one_epochs"]
 
 # %% [markdown]
 # ## The experiment of the Report
@@ -100,8 +86,8 @@ print(f"AUROC of the squared error, digit {anomaly}: {auroc:.3f} (MNIST, the Rep
 
 # %% [markdown]
 # Figures 4.4 and 4.5 of the Report: reconstructions of digits that were in the training set and of
-# digits that were not, and their errors. Both are reconstructed well: the VAE has learned strokes,
-# not only digits.
+# digits that were not, and their errors. Both come back about equally well: the VAE has learned
+# strokes, not only digits.
 
 # %%
 some = {"trained": x_test[is_normal][:10], "never seen": x_test[~is_normal][:10]}
@@ -110,7 +96,7 @@ for name, x in some.items():
     x_hat = vae.reconstruct(x)
     grid += [x, x_hat, np.abs(x - x_hat)]
     names += [name, "reconstructed", "difference"]
-show(plotting.image_grid(np.concatenate(grid), columns=10, row_names=names), "05_reconstructions")
+show(plotting.image_grid(np.concatenate(grid), columns=10, row_names=names), "reconstructions")
 
 # %% [markdown]
 # Figure 4.6: the latents of test images, by t-SNE. The unseen digit has no place of its own; it
@@ -121,7 +107,9 @@ show(plotting.image_grid(np.concatenate(grid), columns=10, row_names=names), "05
 first = x_test[:2000]
 plane = TSNE(random_state=0).fit_transform(vae.encode(first))
 kinds = np.where(y_test == anomaly, f"{anomaly}, never seen", y_test.astype(str))[: len(first)]
-show(plotting.latent_scatter(plane, kinds), "05_tsne")
+never_seen = f"{anomaly}, never seen"
+tsne = {"marked": never_seen, "axis_names": (None, None), "title": "t-SNE of the latents"}
+show(plotting.latent_scatter(plane, kinds, **tsne), "tsne")
 
 # %%
 latents = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(vae.encode(normal))
@@ -133,8 +121,9 @@ print("nearest to the nines:", ", ".join(f"{kind} ({shares[kind]:.0%})" for kind
 
 # %% [markdown]
 # Figure 4.7: the score of training, test and anomalous images. (The Report's axis is the mean error
-# per pixel.) Figure 4.8: for each threshold, the share of anomalies found and the share of normal
-# images called anomalous.
+# per pixel.) Figure 4.8, the ROC curve: for each threshold, the share of anomalies found and the
+# share of normal images called anomalous. The area under it, the AUROC, is the probability that an
+# anomaly has a lower score than a normal image: 1 is perfect, 0.5 is chance (the dotted diagonal).
 
 # %%
 pixels = x_test[0].size
@@ -153,14 +142,18 @@ left.legend(frameon=False)
 
 def draw_roc(axes, name, score):
     false_alarms, caught, _ = roc_curve(~is_normal, -score)
-    axes.plot(false_alarms, caught, label=f"{name}: AUC {roc_auc_score(is_normal, score):.3f}")
+    axes.plot(false_alarms, caught, label=f"{name}: {roc_auc_score(is_normal, score):.3f}")
+
+
+def finish_roc(axes):
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    axes.set(xlabel="normal images called anomalous", ylabel="anomalies found", aspect="equal")
+    axes.legend(frameon=False, title="AUROC", loc="upper left", bbox_to_anchor=(1, 1))
 
 
 draw_roc(right, "squared error", score)
-right.plot([0, 1], [0, 1], color="grey", linestyle=":")
-right.set(xlabel="normal images called anomalous", ylabel="anomalies found", aspect="equal")
-right.legend(frameon=False)
-show(figure, "05_error_and_roc")
+finish_roc(right)
+show(figure, "error_and_roc")
 
 # %% [markdown]
 # ## Other scores
@@ -170,11 +163,12 @@ show(figure, "05_error_and_roc")
 # - the error relative to the energy of the image, $\|x - \hat x\|^2 / \|x\|^2$
 # - the reconstruction probability, $E_{q(z|x)} \log p(x|z)$ (An and Cho 2015), the bound, and
 #   $\log p(x)$; the KL term alone
-# - the bound, corrected by the compressed size of the image (Serrà 2020)
-# - the distance to the nearest latents of normal images; the density of the latents under a mixture
-#   of normals
-# - distance and relative error combined: a normal image lies near examples *and* is drawn well
-# - distance in latent space and distance in data space combined
+# - the bound plus the size $L(x)$ of the compressed image in nats, $ELBO(x) + L(x)$ (Serrà 2020)
+# - the distance $d_z(x)$ of its latent to the five nearest latents of normal images; the density of
+#   the latent under a mixture of normals, $\log \sum_k w_k N(z; \mu_k, \Sigma_k)$
+# - distance and relative error combined, $-\log(d_z(x)\, \|x - \hat x\| / \|x\|)$: a normal image
+#   lies near examples *and* is drawn well
+# - distance in latent space and in data space combined, $-\log(d_z(x)\, d_x(x))$
 #
 # The classical methods are nearest neighbours by distance and by direction, the residual of a
 # principal component analysis, and scikit-learn's isolation forest and one-class support vector
@@ -244,12 +238,11 @@ def table(prefix, title, kinds, names=NAMES):
 
 
 scores = all_scores(vae, normal, x_test)
-figure, axes = plt.subplots(figsize=(5.4, 4.6), layout="constrained")
+figure, axes = plt.subplots(figsize=(7.6, 4.2), layout="constrained")
 for name in ("squared_error", "elbo", "latent_distance", "distance_and_error", "both_distances"):
     draw_roc(axes, NAMES[name], scores[name])
-axes.set(xlabel="normal images called anomalous", ylabel="anomalies found")
-axes.legend(frameon=False)
-show(figure, "05_roc")
+finish_roc(axes)
+show(figure, "roc")
 
 # %% [markdown]
 # What does the last score find, and what does it miss? We show the nines that it calls least and
@@ -260,7 +253,7 @@ order = np.argsort(scores["both_distances"])
 least_first = {"never seen": order[~is_normal[order]], "trained": order[is_normal[order]]}
 grid = [x_test[chosen] for one in least_first.values() for chosen in (one[:10], one[:-11:-1])]
 names = [f"{name}, {which} normal" for name in least_first for which in ("least", "most")]
-show(plotting.image_grid(np.concatenate(grid), columns=10, row_names=names), "05_found_and_missed")
+show(plotting.image_grid(np.concatenate(grid), columns=10, row_names=names), "found_and_missed")
 
 # %% [markdown]
 # The same with other digits as the anomaly. One digit proves little: a score that finds nines may
@@ -282,11 +275,11 @@ table("", "AUROC, one digit is the anomaly, nine normal", kinds)
 # ## With labels of the normal images
 #
 # Labels say which classes exist, so an image between two classes belongs to none of them. A
-# conditional VAE gives a bound on $\log p(x|c)$ for each class c. The best bound is a score, and so
-# is its lead over the second best. The distances from above give another score: how near is the
-# nearest class, and how much nearer than the next one? A classifier of the latents gives a third:
-# its largest logit is small if the classifier is undecided. Only the normal images have labels;
-# nothing is known about the anomaly.
+# conditional VAE gives a bound $b_c(x) \le \log p(x|c)$ for each class c. The best bound,
+# $\max_c b_c$, is a score, and so is its lead over the second best. The distances from above give
+# another score: how near is the nearest class, and how much nearer than the next one? A classifier
+# of the latents gives a third: its largest logit is small if the classifier is undecided. Only the
+# normal images have labels; nothing is known about the anomaly.
 
 # %%
 for kind in kinds:
@@ -316,7 +309,7 @@ table("", "AUROC with labels, nine normal", kinds, LABELLED)
 # A 1 of MNIST has few dark pixels, so there is little to get wrong. The error of an image grows
 # with its energy $\|x\|^2$, whatever it shows, and log p(x) of a simple image is high under any
 # model. A better score divides by the energy, or looks at where the examples lie. (The ones of the
-# small digits are as dark as the other digits, and the error finds them.)
+# 8 × 8 digits are as dark as the other digits, and the error finds them.)
 
 # %%
 energy = np.sum(x_test**2, axis=(1, 2, 3))
@@ -326,7 +319,7 @@ for axes, name in zip(all_axes, ("squared_error", "both_distances"), strict=True
         axes.scatter(energy[mask], judged[1][name][mask], s=3, alpha=0.5, label=label)
     axes.set(xlabel="energy of the image", ylabel="score", title=NAMES[name])
     axes.legend(frameon=False)
-show(figure, "05_ones")
+show(figure, "ones")
 
 # %% [markdown]
 # ## One digit is normal, nine are anomalies
@@ -382,9 +375,7 @@ for name, each in {
     print(f"breast cancer, {NAMES[name]:44}{auroc:6.3f}")
 
 # %%
-found = {name: float(value) for name, value in found.items()}
-(arguments.output / "metrics.json").write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
-print(f"figures and metrics.json are in {arguments.output}")
+lesson.finish(found)
 
 # %% [markdown]
 # ## Summary

@@ -1,7 +1,7 @@
 """Make the README's screenshots of TensorBoard from the logs of tutorial 02.
 
     python tutorials/02_tensorboard.py
-    python tutorials/screenshots.py                  # needs chromium, and pip install ".[browser]"
+    python tutorials/screenshots.py          # needs chromium, and pip install -e ".[browser]"
 
 The script starts TensorBoard on a free port of the loopback address and opens it in a headless
 Chromium.
@@ -129,7 +129,7 @@ def main():
         open_graph(page, url, "latent2/train", "decoder")
         shot("graph", width=800)
         expand(page, "loss")
-        shot("graph_loss", left=350, width=800)
+        shot("graph_loss", left=350, width=1150)
         open_graph(page, url, "latent2/train", "decoder")
         expand(page, "decoder", "encoder")
         shot("graph_networks", left=350, width=500)
