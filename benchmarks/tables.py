@@ -1,8 +1,8 @@
-"""Make the tables of the README from the JSON files that benchmarks and tutorials write.
+"""Make the tables of the pages from the JSON files that benchmarks and tutorials write.
 
-    python benchmarks/tables.py            updates README.md and benchmarks/results/*.md
+    python benchmarks/tables.py            updates docs/*.md and benchmarks/results/*.md
 
-In the README a table stands between `<!-- table: name -->` and `<!-- end -->`. Nothing else there
+In a page a table stands between `<!-- table: name -->` and `<!-- end -->`. Nothing else there
 changes.
 """
 
@@ -16,6 +16,7 @@ from keras_vae import results, zoo
 from keras_vae.tasks import anomaly_detection
 
 ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [ROOT / "docs/results.md", ROOT / "docs/models.md"]
 
 
 def speed():
@@ -107,7 +108,7 @@ def models():
     rows = {}
     for name, entry in sorted(zoo.ENTRIES.items()):
         parts = re.search("By parts: (.*)", " ".join(entry.make.__doc__.split()))[1]
-        tutorial = f"[{entry.tutorial[:2]}](tutorials/{entry.tutorial}.py)"
+        tutorial = f"[{entry.tutorial[:2]}](../tutorials/{entry.tutorial}.py)"
         rows[f"`{name}`"] = [parts, entry.paper, tutorial]
     return _table(["`zoo.`", "by parts", "paper", "tutorial"], rows)
 
@@ -351,19 +352,19 @@ TABLES = {
 }
 
 
-def renewed(readme):
-    """The text of the README with every table made anew from the JSON files."""
+def renewed(page):
+    """The text of a page with every table made anew from the JSON files."""
 
     def table(match):
         name = match[1]
         return f"<!-- table: {name} -->\n{TABLES[name]()}\n<!-- end -->"
 
-    return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end -->", table, readme, flags=re.DOTALL)
+    return re.sub(r"<!-- table: (\w+) -->\n.*?<!-- end -->", table, page, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(renewed(path.read_text()))
+    for path in PAGES:
+        path.write_text(renewed(path.read_text()))
     for name in ("mnist", "fashion_mnist"):
         path = ROOT / f"benchmarks/results/anomaly_detection_{name}.md"
         path.write_text(anomalies_by_kind(name))

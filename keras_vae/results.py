@@ -2,7 +2,7 @@
 
     {"date": ..., "versions": {...}, "machine": {...}, "settings": {...}, "results": {...}}
 
-Tutorials (`--publish`) and benchmarks write these files; the README's tables are made from them.
+Tutorials (`--publish`) and benchmarks write these files; the tables of the pages come from them.
 """
 
 import datetime

@@ -9,7 +9,7 @@ Each takes `likelihood`, `seed` and the arguments of its builder in `networks` (
 docstring makes the same model.
 
 A new model needs an entry here and nowhere else. `__all__` names the classes at the top of the
-package. The tests of every model, the saved files of every version and the README's table read
+package. The tests of every model, the saved files of every version and the table of the pages read
 `ENTRIES`.
 """
 

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import importlib.util
 import os
 import pathlib
 import pkgutil
@@ -137,39 +138,49 @@ def test_modules_import_only_modules_of_the_same_or_a_lower_level():
     assert found > 10
 
 
+_PATH = ROOT / "tools" / "run_pages.py"
+_SPEC = importlib.util.spec_from_file_location("run_pages", _PATH)
+run_pages = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(run_pages)
+
+
 @pytest.mark.slow
-def test_the_code_examples_of_the_readme_run(monkeypatch, tmp_path):
+@pytest.mark.parametrize("page", ["README.md", "docs/own_data.md", "docs/own_model.md"])
+def test_the_blocks_of_a_page_run_as_pasted_and_print_what_stands_below(
+    page, monkeypatch, tmp_path
+):
     import matplotlib as mpl
 
     mpl.use("Agg")
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    complete = [
-        block for block in blocks if "load_characters" in block or "load_pretrained" in block
-    ]
-    assert len(complete) == 5
-    for code in complete:
-        assert len([line for line in code.splitlines() if line.strip()]) <= 12
-        namespace = {}
-        try:
-            exec(re.sub(r"epochs=\d+", "epochs=1", code), namespace)
-        except ValueError as error:  # the oldest supported Keras cannot read the files
-            if "update Keras" not in str(error):
-                raise
-            continue
-        if "vae" in namespace:
-            assert namespace["vae"].epochs_seen == ("fit" in code)
-    assert (tmp_path / "digits.png").exists()
+    outputs = run_pages.run(ROOT / page, lambda code: re.sub(r"epochs=\d\d", "epochs=2", code))
+    assert outputs
+    for printed, expected in outputs:
+        assert printed == expected
+    if page == "README.md":
+        assert {path.name for path in tmp_path.glob("*.png")} == {"ten_lines.png", "keras.png"}
+
+
+def test_the_readme_is_short_and_its_first_block_too():
+    readme = (ROOT / "README.md").read_text()
+    assert len(readme.splitlines()) <= 170
+    code, _ = run_pages.blocks(ROOT / "README.md")[0]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
 
 
 def test_the_readme_names_every_model_and_tutorial():
     readme = (ROOT / "README.md").read_text()
     for name in zoo.__all__:
         assert f"`{name}`" in readme
-    for path in re.findall(r"\]\(([\w/.]+)\)", readme):
-        assert (ROOT / path).exists(), path
-    for tutorial in (ROOT / "tutorials").glob("*.py"):
+    for path in re.findall(r"\]\(([\w/.]+)\)|src=\"([\w/.]+)\"", readme):
+        assert (ROOT / "".join(path)).exists(), path
+    for tutorial in (ROOT / "tutorials").glob("[0-9]*.py"):
         assert tutorial.name in readme
+    sections = {
+        re.sub(r"\W+", "-", line[3:].lower()) for line in readme.splitlines() if line[:3] == "## "
+    }
+    for anchor in re.findall(r"\]\(#([\w-]+)\)", readme):
+        assert anchor in sections
 
 
 def test_requirements_equal_those_of_the_project():
