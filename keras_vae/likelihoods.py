@@ -99,7 +99,8 @@ class Gaussian(Likelihood):
     def check(self, target, name="x"):
         """Warn if a column, or a channel, is far from unit scale."""
         some = target[:: -(-len(target) // 1000)].reshape(-1, target.shape[-1])
-        scales = np.nanstd(some.astype("float64"), axis=0)
+        some = some[:, ~np.isnan(some).all(axis=0)].astype("float64")
+        scales = np.nanstd(some, axis=0)
         scales = scales[scales > 0]
         if scales.size and not 0.01 <= scales.min() <= scales.max() <= 30:
             warnings.warn(

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_vae import batching, checks, optimizers
+from keras_vae import batching, checks
 
 _MAX_EXAMPLES = 1000
 Examples = collections.namedtuple("Examples", ["x", "y", "of", "rows"])
@@ -93,7 +93,7 @@ class Training:
                 validation = self._peeked(validation_data, "validation_data")
         self.ensure_built(*arrays[:2])
         self.follow_layers()
-        optimizer = optimizers.unwrapped(self.optimizer)
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)  # of loss scaling
         known = {id(variable) for variable in optimizer._trainable_variables}
         if any(id(variable) not in known for variable in self.trainable_variables):
             raise ValueError(
