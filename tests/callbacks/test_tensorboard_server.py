@@ -177,8 +177,11 @@ def test_the_projector_shows_latents_of_any_number(latent_dim, x, tmp_path):
     model.fit(x, verbose=0, callbacks=[TensorBoard(tmp_path / "run", skip=skip)])
     with screenshots.tensorboard(tmp_path) as url, screenshots.browser() as (page, _):
         page.goto(f"{url}/#projector")
-        page.wait_for_timeout(5000)
-        (frame,) = (frame for frame in page.frames if "projector_binary" in frame.url)
+        for _ in range(60):
+            if found := [frame for frame in page.frames if "projector_binary" in frame.url]:
+                break
+            page.wait_for_timeout(1000)
+        (frame,) = found
         variance = frame.get_by_text("Total variance described")
         variance.wait_for(timeout=60_000)
         page.wait_for_timeout(3000)
@@ -205,7 +208,7 @@ def test_the_page_draws_the_parts_and_contacts_no_other_server(url):
         assert {"loss/reconstruction", "loss/kl"} <= set(screenshots.drawn(page))
 
         screenshots.open_graph(page, url, "dense/views/generation", "prior")
-        assert set(screenshots.drawn(page)) == {"prior", "decoder"}
+        assert set(screenshots.drawn(page)) == {"prior", "decoder", "likelihood"}
         for tab in ("images", "projector", "hparams", "timeseries", "text", "histograms"):
             page.goto(f"{url}/#{tab}")
             page.wait_for_timeout(3000)
