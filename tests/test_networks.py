@@ -150,7 +150,9 @@ def test_a_shape_of_another_rank_gets_the_name_of_its_builder(build, shape, othe
         build(shape, 2)
 
 
-@pytest.mark.parametrize("condition", [3, (5,), (20, 2)])
+@pytest.mark.parametrize(
+    "condition", [*(pytest.param(c, marks=pytest.mark.slow) for c in (3, (5,))), (20, 2)]
+)
 def test_signals_with_a_condition_train_and_are_generated(condition):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 20, 2)).cumsum(axis=1).astype("float32")

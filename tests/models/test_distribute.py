@@ -26,7 +26,11 @@ def without_noise(vae):
 
 @pytest.mark.parametrize(
     ("rows", "batch_size"),
-    [(300, 100), (299, 77), (129, 128)],  # even batches; uneven batches; a replica without a row
+    [  # even batches; uneven batches; a replica without a row
+        pytest.param(300, 100, marks=pytest.mark.slow),
+        (299, 77),
+        (129, 128),
+    ],
 )
 def test_one_global_batch_gives_the_same_update_as_on_one_device_keras3_d2(
     make_vae, x, strategy, rows, batch_size

@@ -184,7 +184,7 @@ def test_the_saved_beta_overrides_that_of_the_constructor(make_vae, tmp_path):
     assert again.get_config()["beta"] == 4.0
 
 
-@pytest.mark.parametrize("make", ["make", "make_with_head"])
+@pytest.mark.parametrize("make", [pytest.param("make", marks=pytest.mark.slow), "make_with_head"])
 def test_a_users_own_subclass_saves_loads_and_continues(own, x, tmp_path, make):
     make = getattr(own, make)
     vae = make()
@@ -205,7 +205,7 @@ def test_a_users_own_subclass_saves_loads_and_continues(own, x, tmp_path, make):
     assert len(make().train_on_batch(x[:8])) == 5
 
 
-@pytest.mark.parametrize("make", ["make", "make_with_head"])
+@pytest.mark.parametrize("make", [pytest.param("make", marks=pytest.mark.slow), "make_with_head"])
 def test_a_users_own_subclass_exports(own, x, tmp_path, make):
     vae = getattr(own, make)()
     vae.fit(x[:32], verbose=0)

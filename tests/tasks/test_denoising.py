@@ -238,6 +238,7 @@ def test_non_local_means_removes_noise(data):
         assert metrics.rmse(image, found) < 0.01
 
 
+@pytest.mark.slow
 def test_a_pipeline_learns_from_clean_data_and_denoises_noisy_data(data):
     (x, y), (image, labels) = data
     x, image = (a.reshape(len(a), -1) for a in (x, image))
