@@ -269,7 +269,7 @@ def _centres(n, size):
 
 def _width_of(names):
     """Space for names beside rows, in inches."""
-    return 0.085 * max(map(len, names), default=0)
+    return 0.072 * max(map(len, names), default=0)
 
 
 def _show(images, columns, title, cmap, left=0.0):
@@ -287,7 +287,7 @@ def _show(images, columns, title, cmap, left=0.0):
         axes.imshow(picture[..., 0], cmap=cmap, vmin=0, vmax=1)
     else:
         axes.imshow(np.clip(picture, 0, 1))
-    axes.set(title=title, xticks=[], yticks=[])
+    axes.set(title=title, xticks=[], yticks=[], anchor="E")  # names of rows need the left
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure, axes
