@@ -1,10 +1,8 @@
-"""Pictures without axes: images or signals as one array, and the latents that they show."""
+"""Arrays that figures and TensorBoard show: images side by side, and the latents of a grid."""
 
 from statistics import NormalDist
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 
 def prior_quantiles(n):
@@ -44,30 +42,6 @@ def is_drawn(shape):
     return is_image(shape) or len(shape) == 2
 
 
-def picture(images, columns, x=None, target=None, gap=None):
-    """Images or signals in a grid, as one array `(height, width, channels)` in [0, 1].
-
-    Args:
-        images: array of images or signals; NaN is grey, or a gap in a line.
-        columns: int. Images per row.
-        x: array. If its range exceeds [0, 1], the images are scaled by it. Defaults to `None`.
-        target: array, whose `colour_map` tells whether ink is dark. Defaults to `None`: it is.
-        gap: as in `tiled`.
-    """
-    if images.ndim == 3:
-        from keras_vae.plotting import signal_grid
-
-        return as_picture(signal_grid(images, columns))
-
-    def scaled(images, x):
-        low, high = (0, 1) if x is None else (min(0, np.nanmin(x)), max(1, np.nanmax(x)))
-        return np.clip((images - low) / (high - low), 0, 1)
-
-    cmap = "gray_r" if target is None else colour_map(scaled(target, target))
-    tiles = tiled(np.nan_to_num(scaled(images, x), nan=0.5), columns, gap, cmap)
-    return 1 - tiles if tiles.shape[-1] == 1 and cmap == "gray_r" else tiles
-
-
 def tiled(images, columns, gap=None, cmap="gray_r"):
     """Images in a grid, row by row, as one array.
 
@@ -92,14 +66,6 @@ def tiled(images, columns, gap=None, cmap="gray_r"):
     tiles[:n, :height, :width] = images
     tiles = tiles.reshape(rows, columns, *tiles.shape[1:]).transpose(0, 2, 1, 3, 4)
     return tiles.reshape(rows * (height + down), -1, channels)
-
-
-def as_picture(figure):
-    """A figure as an array `(height, width, 3)` in [0, 1]; the figure is closed."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    plt.close(figure)
-    return np.asarray(canvas.buffer_rgba())[..., :3] / np.float32(255)
 
 
 def colour_map(images):
