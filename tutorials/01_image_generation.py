@@ -48,7 +48,7 @@ lesson = Lesson(
         "characters": {
             "load": lambda: datasets.load_characters("digits"),
             **{"hidden": {2: (256, 128, 64), 23: (400,)}, "filters": (16, 32)},
-            **{"batch_size": 64, "epochs": 40},
+            **{"batch_size": 64, "epochs": 40, "decay_from": 3e-3},
         },
         "mnist": {"load": datasets.load_mnist, **LARGE},
         "fashion_mnist": {"load": datasets.load_fashion_mnist, **LARGE},
@@ -131,16 +131,18 @@ print(f"computed from ε {tape.gradient(with_trick, mean):.3f}, exact {2 * mean.
 
 
 # %%
-def decaying_adam(epochs=many_epochs):
-    """Adam, whose learning rate decays from 0.003 to 0."""
-    steps = epochs * math.ceil(0.9 * len(x_train) / batch_size)
-    return optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, steps))
+def adam(rate=1e-3, epochs=many_epochs):
+    """Adam. For the characters its learning rate decays to 0: the training is short."""
+    if "decay_from" in settings:
+        steps = epochs * math.ceil(0.9 * len(x_train) / batch_size)
+        rate = keras.optimizers.schedules.CosineDecay(settings["decay_from"], steps)
+    return optimizers.Adam(rate)
 
 
 def make_vae(latent_dim):
     encoder, decoder = networks.dense(x_train.shape[1:], latent_dim, hidden=hidden[latent_dim])
     vae = VAE(encoder, decoder, likelihood="bernoulli", beta=1.0, seed=0)
-    vae.compile(decaying_adam(), steps_per_execution=64)  # 64 steps a call: faster, same result
+    vae.compile(adam(), steps_per_execution=64)  # 64 steps a call: faster, same result
     return vae
 
 
@@ -317,7 +319,7 @@ def make_autoencoder(latent_dim):
         x_train.shape[1:], latent_dim, hidden=hidden[latent_dim], variational=False
     )
     autoencoder = Autoencoder(encoder, decoder, likelihood="bernoulli", seed=0)
-    autoencoder.compile(decaying_adam(), steps_per_execution=64)
+    autoencoder.compile(adam(), steps_per_execution=64)
     progress = Progress(f"autoencoder, {latent_dim} latents")
     autoencoder.fit(x_train, callbacks=[progress], **fitting)
     return autoencoder
@@ -374,7 +376,7 @@ print(f"{'test images':16}{'':25}{clearly_one_class(x_test[:1000]):35.0%}")
 encoder, decoder = networks.conv(x_train.shape[1:], latent_dim=23, filters=filters)
 conv_vae = VAE(encoder, decoder, likelihood="bernoulli", beta=1.0, seed=0)
 fitting["epochs"] = max(1, many_epochs // 3)
-conv_vae.compile(decaying_adam(fitting["epochs"]), steps_per_execution=64)
+conv_vae.compile(adam(2e-3, fitting["epochs"]), steps_per_execution=64)
 conv_vae.fit(x_train, callbacks=[Progress("convolutions")], **fitting)
 for name, model in {"dense": vae23, "convolutional": conv_vae}.items():
     bound = model.elbo(x_test, seed=0).mean()

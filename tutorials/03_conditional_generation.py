@@ -44,6 +44,7 @@ DATASETS = {
         "network": {"hidden": (256, 128)},
         **{"epochs": 20, "batch_size": 128, "components": 5, "text": "HELLO 2026"},
         **{"judge": ((16, 2), (32, 2)), "judge_epochs": 8, "sweep_epochs": 8, "sweep_rows": 3000},
+        "densities": 5_000,
     },
     "digits": {
         "load": datasets.load_digits,
@@ -154,7 +155,8 @@ train_seconds = train(vae, "conditional VAE", x_train, y_train)
 plain = VAE(*make_networks(condition=None), likelihood=likelihood, seed=0)
 train(plain, "VAE without classes", x_train)
 
-some, y_some = (a[: 5_000 // len(classes)] for a in (x_test, y_test))
+densities = settings.get("densities", 10_000)  # of an image under a class
+some, y_some = (a[: densities // len(classes)] for a in (x_test, y_test))
 samples = 1000 // len(classes)  # for each of the classes
 log_p_of_class = np.stack(
     [vae.log_likelihood(some, samples, seed=0, condition=np.full(len(some), c)) for c in classes],

@@ -1,7 +1,9 @@
 """What the tutorials share and a reader need not open: arguments, figures, progress.
 
-lesson = Lesson("01_image_generation", DATASETS)
-settings, show = lesson.settings, lesson.show
+    lesson = Lesson("01_image_generation", DATASETS)
+    settings, show = lesson.settings, lesson.show
+
+It stands beside the tutorials, so that the lessons hold nothing but their subject.
 """
 
 import argparse
@@ -74,10 +76,10 @@ class Lesson:
 
 
 class Progress(keras.callbacks.Callback):
-    """Prints what is trained and, where it takes long, the time left; at the end the loss.
+    """Prints the time left while a training takes long, and the loss at its end.
 
     Args:
-        what: str.
+        what: str. Name of the training in these lines.
         every: float. Seconds between two lines.
     """
 
