@@ -114,6 +114,7 @@ def test_modules_import_only_modules_of_the_same_or_a_lower_level():
         {"networks"},
         {"models", "callbacks"},
         {"pretrained", "tasks", "zoo"},
+        {"page"},
     ]
     level_of = {module: level for level, modules in enumerate(levels) for module in modules}
     independent = {"datasets", "metrics", "plotting", "results"}
@@ -145,7 +146,13 @@ _SPEC.loader.exec_module(run_pages)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["README.md", "docs/own_data.md", "docs/own_model.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("README.md", "docs/own_data.md", "docs/own_model.md"),
+        *sorted(f"docs/models/{path.name}" for path in (ROOT / "docs" / "models").glob("*.md")),
+    ],
+)
 def test_the_blocks_of_a_page_run_as_pasted_and_print_what_stands_below(
     page, monkeypatch, tmp_path
 ):
