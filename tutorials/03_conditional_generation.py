@@ -149,7 +149,7 @@ train_seconds = train(vae, "conditional VAE", x_train, y_train)
 # is small if the model explains some images far better as another class, such as an O as a 0.)
 #
 # The conditional densities also make a classifier: choose the class under which the image is most
-# likely.
+# likely, $\hat c(x) = \arg\max_c p(x|c)$. That is Bayes' rule for equal $p(c)$.
 
 # %%
 plain = VAE(*make_networks(condition=None), likelihood=likelihood, seed=0)
@@ -181,8 +181,13 @@ print(f", a better fit {log_p_summed - log_p_plain:.2f}")
 # A classifier that was trained on real images judges whether a generated character is the one
 # requested. This alone is easy to satisfy: draw the same good image of a class each time. So we
 # also report the variance of the generated images within their class, as a share of the variance
-# of the model's own reconstructions of test images. A single image has none, as the mean image
-# below shows.
+# of the model's own reconstructions of test images:
+#
+# $$\text{accepted} = P(\hat c_{judge}(x) = c) \qquad
+# \text{variance} = \frac{\sum_c \sum_i Var(x_i | c)}{\sum_c \sum_i Var(\hat x_i | c)}$$
+#
+# where $i$ runs over the pixels, $x$ is generated for the class $c$, and $\hat x$ is a
+# reconstruction. A single image has no variance, as the mean image below shows.
 
 
 # %%
@@ -239,7 +244,8 @@ reconstructions = vae.reconstruct(x_test, condition=y_test)
 # 1. From $p(z) = N(0, I)$, as in the Introduction.
 # 2. From the latents of the data. Over all images of a class, the encoder's latents add up to a
 #    distribution that is not quite $N(0, I)$. Where the prior draws and no image lies, the decoder
-#    has learned nothing. So we fit a mixture of normals to the latents of each class.
+#    has learned nothing. So we fit a mixture of normals to the latents of each class:
+#    $p(z|c) = \sum_k w_{ck}\, N(z; \mu_{ck}, \sigma_{ck}^2)$.
 # 3. From a learned $p(z|c)$: the mixture is the prior of the model, and is trained with the rest by
 #    the bound.
 

@@ -44,8 +44,8 @@ from keras_vae.tasks.denoising import Gaussian, Masking, SaltAndPepper, Speckle
 DATASETS = {
     "characters": {
         "load": lambda: datasets.load_characters("digits"),
-        **{"width": 16, "epochs": 7, "batch_size": 64},
-        **{"vae_epochs": 25, "vae_batch_size": 64},
+        **{"width": 16, "epochs": 6, "batch_size": 64},
+        **{"vae_epochs": 20, "vae_batch_size": 64},
         **{"latent_dim": 32, "hidden": (256,), "some": 200},
     },
     "digits": {
@@ -171,7 +171,8 @@ early_stopping = keras.callbacks.EarlyStopping(
 # %% [markdown]
 # ## Part 8: training the autoencoder
 #
-# y is the target: `fit` receives pairs (noisy, clean).
+# y is the target: `fit` receives pairs (noisy, clean). The loss of a pair is
+# $-\log p(x|z)$ with $z = f(\tilde x)$, where $f$ is the encoder.
 
 # %%
 started = time.perf_counter()
@@ -201,7 +202,11 @@ print(
 # ## The same with a VAE
 #
 # If a VAE is trained on (noisy, clean), its encoder gives $q(z|\tilde x)$: what the drawing may be,
-# given what can be seen. We also train a VAE on clean images only, as the Report does.
+# given what can be seen. The bound is that of the clean image given the noisy one:
+#
+# $$\log p(x) \ge E_{q(z|\tilde x)}[\log p(x|z)] - KL(q(z|\tilde x) \| p(z))$$
+#
+# We also train a VAE on clean images only, as the Report does.
 
 
 # %%
@@ -230,9 +235,16 @@ clean_vae = train_vae("VAE of clean images", clean_data, len(x_train))
 # the encoder's mean and climbs to this maximum, for each image separately. Another noise needs
 # another likelihood, but no training.
 #
-# We compare with methods that are older than networks: the Wiener filter, which is the best linear
-# filter and needs the covariance of all pixels; the projection on principal components; the median
-# of each pixel's neighbours; and non-local means, if scikit-image is installed.
+# We compare with methods that are older than networks.
+#
+# - The *Wiener filter* is the best linear filter. It needs the covariance of all pixels:
+#   $\hat x = E[x] + Cov(x, \tilde x)\, Cov(\tilde x)^{-1} (\tilde x - E[\tilde x])$.
+# - *Principal components*: $\hat x = E[x] + U U^T (\tilde x - E[x])$. The columns of $U$ are the
+#   first components of clean images. We take as many as leave the smallest error.
+# - The *median filter* replaces each pixel by the median of its neighbours.
+# - *Non-local means* averages the pixels whose surroundings look alike:
+#   $\hat x_i = \sum_j w_{ij}\, \tilde x_j$ with $w_{ij} \propto \exp(-d_{ij}^2 / h^2)$, where
+#   $d_{ij}$ is the distance of the patches around $i$ and $j$. It needs scikit-image.
 
 
 # %%
@@ -294,8 +306,14 @@ def table(keys, title):
 
 # %% [markdown]
 # PSNR is $-10 \log_{10}$ of the mean squared error, in dB, averaged over the images; 3 dB more mean
-# half the error. SSIM compares the local structure; 1 means equality. Every output is clipped to
-# [0, 1] before it is measured. The PSNR of the noisy image follows from its σ. Clipping the noisy
+# half the error. SSIM compares the local structure of two images (Wang 2004); 1 means equality:
+#
+# $$SSIM = \frac{(2 \mu_x \mu_y + c_1)(2 \sigma_{xy} + c_2)}
+# {(\mu_x^2 + \mu_y^2 + c_1)(\sigma_x^2 + \sigma_y^2 + c_2)}$$
+#
+# The means $\mu$, variances $\sigma^2$ and the covariance $\sigma_{xy}$ are those of 7 × 7 pixels,
+# and the result is averaged over all such squares. Every output is clipped to [0, 1] before it is
+# measured. The PSNR of the noisy image follows from its σ. Clipping the noisy
 # image costs nothing, so a method is useful only if it does better.
 
 # %%
@@ -347,6 +365,15 @@ show(figure, "levels")
 
 # %% [markdown]
 # ## Other noise
+#
+# Each noise is a likelihood of one noisy value $\tilde x$, where $a$ is the level:
+#
+# | noise | $\tilde x$ |
+# |---|---|
+# | salt and pepper | $x$ with probability $1 - a$, else 0 or 1 with equal probability |
+# | masking | $x$ with probability $1 - a$, else 0 |
+# | speckle | $x (1 + a\, \varepsilon)$ with $\varepsilon \sim N(0, 1)$ |
+# | clipped | $x + a\, \varepsilon$, clipped to [0, 1] |
 #
 # Salt and pepper turns half of the pixels black or white. The mean of its neighbours then says
 # little about a pixel, but a likelihood can express that half of the pixels are unchanged. The same

@@ -3,8 +3,11 @@
 import contextlib
 import math
 import random
+import warnings
 
 import keras
+import numpy as np
+from scipy import linalg
 
 from keras_vae import checks, optimizers
 
@@ -68,3 +71,24 @@ def reshape_for(model, x):
     shape = model.signature.x_shape
     fits = shape is not None and None not in shape and math.prod(shape) == math.prod(x.shape[1:])
     return x.reshape(-1, *shape) if fits else x
+
+
+def solve(covariance, right):
+    """covariance^-1 right by Cholesky's factors; constant variables have the solution 0.
+
+    Of a covariance that is singular beside them the solution of least norm, which is slower.
+
+    Args:
+        covariance: array `(n, n)`, symmetric, with no negative eigenvalue.
+        right: array `(n, m)`.
+    """
+    varies = covariance.diagonal() > 0
+    solution = np.zeros_like(right)
+    some, of_some = covariance[np.ix_(varies, varies)], right[varies]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", linalg.LinAlgWarning)
+        try:
+            solution[varies] = linalg.solve(some, of_some, assume_a="pos")
+        except (linalg.LinAlgError, linalg.LinAlgWarning):
+            solution[varies] = linalg.pinvh(some) @ of_some
+    return solution

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 import tensorflow as tf
-from scipy import linalg, ndimage
+from scipy import ndimage
 from sklearn import decomposition
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -232,8 +232,7 @@ class Wiener(Denoiser):
         self.mean_, self.noisy_mean_ = clean.mean(axis=0), expected.mean(axis=0)
         clean, expected = clean - self.mean_, expected - self.noisy_mean_
         of_noisy = expected.T @ expected / len(x) + np.diag(variance.mean(axis=0))
-        # Constant pixels can make it singular; the pseudo-inverse gives the least-norm solution.
-        self.weights_ = linalg.pinvh(of_noisy) @ (expected.T @ clean / len(x))
+        self.weights_ = common.solve(of_noisy, expected.T @ clean / len(x))
 
     def _denoise(self, x):
         return self.mean_ + (x.reshape(len(x), -1) - self.noisy_mean_) @ self.weights_
