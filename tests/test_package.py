@@ -149,7 +149,9 @@ _SPEC.loader.exec_module(run_pages)
 @pytest.mark.parametrize(
     "page",
     [
-        *("README.md", "docs/own_data.md", "docs/own_model.md"),
+        *("README.md", "docs/own_data.md", "docs/own_model.md", "docs/own_networks.md"),
+        *("docs/start.md", "docs/production.md", "docs/devices.md", "docs/fine_tuning.md"),
+        *("docs/keras2.md", "docs/faq.md", "docs/versions.md"),
         *sorted(f"docs/models/{path.name}" for path in (ROOT / "docs" / "models").glob("*.md")),
     ],
 )
