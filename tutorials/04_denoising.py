@@ -44,9 +44,9 @@ from keras_vae.tasks.denoising import Gaussian, Masking, SaltAndPepper, Speckle
 DATASETS = {
     "characters": {
         "load": lambda: datasets.load_characters("digits"),
-        **{"width": 16, "epochs": 6, "batch_size": 64},
+        **{"width": 16, "epochs": 5, "batch_size": 64},
         **{"vae_epochs": 20, "vae_batch_size": 64},
-        **{"latent_dim": 32, "hidden": (256,), "some": 200},
+        **{"latent_dim": 32, "hidden": (256,), "some": 100},
     },
     "digits": {
         "load": datasets.load_digits,
