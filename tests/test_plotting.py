@@ -49,6 +49,15 @@ def test_names_are_centred_on_rows_and_columns(images):
         plotting.image_grid(images, 3, row_names="abcd")
 
 
+@pytest.mark.parametrize("rows", [1, 3, 5, 9])
+def test_long_names_of_rows_are_within_the_figure(rows):
+    names = ["VAE, trained on clean images: one pass"] * rows
+    figure = plotting.image_grid(np.zeros((10 * rows, 28, 28)), 10, row_names=names)
+    figure.canvas.draw()
+    labels = figure.axes[0].get_yticklabels()
+    assert min(label.get_window_extent().x0 for label in labels) > 0
+
+
 def test_image_grid_takes_colour_and_images_without_channels(images):
     assert shown(plotting.image_grid(np.zeros((2, 4, 5, 3)), columns=2)).shape == (5, 12, 3)
     np.testing.assert_array_equal(

@@ -206,7 +206,7 @@ def _show(images, columns, title, cmap, left=0.0):
     height, width = picture.shape[:2]
     scale = 8.0 / max(height, width)
     size = (width * scale + 0.8 + left, height * scale + 0.5)
-    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    figure, axes = plt.subplots(figsize=size, layout="compressed")
     if picture.shape[-1] == 1:
         axes.imshow(picture[..., 0], cmap=cmap, vmin=0, vmax=1)
     else:
