@@ -31,6 +31,7 @@ SLIDERS = 6  # at most; the other latents keep their values
 LETTERS = 60  # at most, in a text
 TEXT = "THE QUICK BROWN FOX 123"
 READ_IT = "let the model read it"
+UPLOAD = {"sources": ["upload", "clipboard"], "format": "png", "image_mode": "RGBA"}
 LIVE = {"show_progress": "hidden", "trigger_mode": "always_last"}  # only the latest event counts
 
 
@@ -102,9 +103,9 @@ def build(explorer):
         hand = _Hand(explorer)
         with gr.Tab("Draws"):
             _draws(explorer, hand)
-        with gr.Tab("Your image"):
-            _image(explorer, hand)
-        if explorer.x is not None or explorer.cmap:
+        if explorer.cmap:
+            with gr.Tab("Your image"):
+                _image(explorer, hand)
             with gr.Tab("A path between two images"):
                 _path(explorer)
         page.load(hand.show, hand.inputs, hand.outputs, **LIVE)
@@ -205,7 +206,7 @@ def _image(explorer, hand):
     with gr.Row():
         with gr.Column():
             canvas = gr.HTML("", html_template=CANVAS, js_on_load=DRAWING, elem_id="canvas")
-            upload = gr.Image(label="or upload", sources=["upload", "clipboard"], format="png")
+            upload = gr.Image(label="or upload", **UPLOAD)
         with gr.Column():
             label = gr.Dropdown(
                 [READ_IT, *(explorer.classes or [])],
@@ -247,10 +248,7 @@ def _image(explorer, hand):
 def _path(explorer):
     """Two images, and the straight path between their latents."""
     with gr.Row():
-        ends = [
-            gr.Image(label=name, sources=["upload", "clipboard"], format="png", height=240)
-            for name in ("first", "second")
-        ]
+        ends = [gr.Image(label=name, height=240, **UPLOAD) for name in ("first", "second")]
     other = gr.Button("two of the data", visible=explorer.x is not None)
     shown = gr.HTML(elem_id="path")
     seed = gr.State(0)

@@ -30,7 +30,8 @@ class Explorer:
 
     Raises:
         ValueError: the page has no control for the model's condition or latents; a conditional
-            model has x without y, or a model without prior has no x.
+            model has x without y, or a model without prior has no x; `classes` has a wrong
+            length.
     """
 
     def __init__(self, model, x=None, y=None, classes=None):
@@ -53,6 +54,8 @@ class Explorer:
         self.model, self.x, self.labels = model, x, labels
         self.y = None if labels is None or x is None else np.asarray(y)
         self.classes = None if labels is None else list(classes or _names(labels))
+        if labels is not None and len(self.classes) != labels:
+            raise ValueError(f"classes has {len(self.classes)} names; this model reads {labels}.")
         self.x_shape = tuple(model.signature.x_shape)
         self.z = None if x is None else model.encode(x, condition=self.y)
         self.low, self.start, self.high = self._quantiles()
@@ -112,8 +115,8 @@ class Explorer:
 
     def text(self, text, z):
         """A text in the hand z: `(n, ...)` examples, blanks where no character is known."""
-        characters = [self.classes.index(c) if c in self.classes else -1 for c in text.upper()]
-        labels = np.array(characters, int)
+        place = {name: label for label, name in enumerate(self.classes)}
+        labels = np.array([place.get(c, place.get(c.upper(), -1)) for c in text], int)
         written = np.zeros((len(labels), *self.x_shape), "float32")
         if (labels >= 0).any():
             known = labels[labels >= 0]
@@ -201,7 +204,8 @@ class Explorer:
 
     def _quantiles(self):
         z = self.draw(DRAWS, seed=0)
-        return np.quantile(z, [0.01, 0.5, 0.99], axis=0).astype("float32")
+        low, middle, high = np.quantile(z, [0.01, 0.5, 0.99], axis=0).astype("float32")
+        return low, middle, np.maximum(high, low + np.float32(0.1))  # a slider needs some width
 
     def _by_effect(self):
         """Latents, that which changes the picture most first: from its low to its high end."""

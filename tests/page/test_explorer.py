@@ -33,7 +33,7 @@ SEVEN = [(70, 60), (210, 60), (120, 220)]
 
 
 def test_a_text_is_written_in_one_hand(writer):
-    written = writer.text("a1 é", writer.start)
+    written = writer.text("a1 é", writer.start)  # a small letter is read as a capital
     assert written.shape == (4, 28, 28, 1)
     expected = writer.decode(np.stack([writer.start] * 2), [10, 1])
     np.testing.assert_allclose(written[:2], expected, atol=1e-6)
@@ -130,6 +130,8 @@ def test_models_without_a_control_are_refused():
     with pytest.raises(ValueError, match="a control for labels only"):
         Explorer(keras_vae.ConditionalVAE(*pair))
     pair = networks.dense((8, 8, 1), 2, hidden=(8,), condition=3)
+    with pytest.raises(ValueError, match="classes has 2 names; this model reads 3"):
+        Explorer(keras_vae.ConditionalVAE(*pair), classes="ab")
     with pytest.raises(ValueError, match="give y, the label of each example"):
         Explorer(keras_vae.ConditionalVAE(*pair), np.zeros((4, 8, 8, 1)))
 
