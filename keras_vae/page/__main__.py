@@ -28,7 +28,7 @@ def main(arguments=None):
     try:
         model = load(arguments.model)
         page.launch(model, **examples(model, arguments.data), port=arguments.port)
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         parser.exit(2, f"{error}\n")
 
 
