@@ -4,6 +4,7 @@ import argparse
 import pathlib
 import signal
 import sys
+import zipfile
 
 import keras
 import numpy as np
@@ -42,8 +43,13 @@ def load(name):
 def examples(model, path=None):
     """Examples to show beside a model: those of a file, or packaged ones of its shape."""
     if path is not None:
+        if not zipfile.is_zipfile(path):
+            raise ValueError(f"{path} is no .npz file; np.savez(path, x=x, y=y) writes one.")
         with np.load(path) as file:
-            return {name: file[name] for name in ("x", "y") if name in file}
+            found = {name: file[name] for name in ("x", "y") if name in file}
+        if "x" not in found:
+            raise ValueError(f"{path} has no array x; np.savez(path, x=x, y=y) writes one.")
+        return found
     shape, labels = model.signature.x_shape, model.signature.condition
     if shape == (28, 28, 1) and labels in (None, 10, 36):
         (x, y), _ = datasets.load_characters("all" if labels == 36 else "digits")

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 
 import keras_vae
 from keras_vae import datasets, networks, page
+from keras_vae.page import __main__ as command
 from keras_vae.page.explorer import Explorer
 
 
@@ -133,6 +134,20 @@ def test_models_without_a_control_are_refused():
         Explorer(keras_vae.ConditionalVAE(*pair), classes="ab")
     with pytest.raises(ValueError, match="give y, the label of each example"):
         Explorer(keras_vae.ConditionalVAE(*pair), np.zeros((4, 8, 8, 1)))
+
+
+def test_examples_come_from_a_file_or_from_the_package(tmp_path):
+    model, path = dense((8, 8, 1)), tmp_path / "examples.npz"
+    assert command.examples(model)["x"].shape[1:] == (8, 8, 1)
+    assert command.examples(dense((5,))) == {}
+    np.savez(path, x=np.ones((3, 8, 8, 1)), other=1)
+    assert list(command.examples(model, path)) == ["x"]
+    np.savez(path, y=np.ones(3))
+    with pytest.raises(ValueError, match="has no array x; np.savez"):
+        command.examples(model, path)
+    path.write_text("x")
+    with pytest.raises(ValueError, match=r"is no \.npz file; np\.savez"):
+        command.examples(model, path)
 
 
 def test_without_gradio_a_sentence_says_what_to_install(monkeypatch):
