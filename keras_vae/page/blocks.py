@@ -20,6 +20,9 @@ TEXT = "THE QUICK BROWN FOX 123"
 READ_IT = "let the model read it"
 UPLOAD = {"sources": ["upload", "clipboard"], "format": "png", "image_mode": "RGBA"}
 LIVE = {"show_progress": "hidden", "trigger_mode": "always_last"}  # only the latest event counts
+# Fonts of the machine; gradio's own would be asked of another host.
+THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+
 # A sheet to draw on. Each stroke becomes the value, a PNG within a text; no file is written.
 CANVAS = """<div>Draw:</div><canvas width="280" height="280" aria-label="a sheet to draw on"
 style="border:1px solid #bbb;background:white;touch-action:none;cursor:crosshair"></canvas>
@@ -41,8 +44,6 @@ sheet.addEventListener("pointermove", (event) => {
 sheet.addEventListener("pointerup", () => { down = false; send(); });
 element.querySelector("button").addEventListener("click", () => { clear(); send(); });
 """
-# Fonts of the machine; gradio's own would be asked of another host.
-THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
 
 
 def build(explorer):
@@ -60,7 +61,7 @@ def build(explorer):
             with gr.Tab("Your image"):
                 _image(explorer, hand)
             with gr.Tab("A path between two images"):
-                _path(explorer)
+                _path(explorer, hand)
         page.load(hand.show, hand.inputs, hand.outputs, **LIVE)
     return page
 
@@ -198,7 +199,7 @@ def _image(explorer, hand):
     label.input(encode, [canvas, label, *moved], [shown, *moved], **LIVE)
 
 
-def _path(explorer):
+def _path(explorer, hand):
     """Two images, and the straight path between their latents."""
     with gr.Row():
         ends = [gr.Image(label=name, height=240, **UPLOAD) for name in ("first", "second")]
@@ -206,14 +207,14 @@ def _path(explorer):
     shown = gr.HTML(elem_id="path")
     seed = gr.State(0)
 
-    def path(*ends):
+    def path(shown_class, *ends):
         if any(end is None for end in ends):
             return "Give two images."
         first, second = (explorer.example(end) for end in ends)
         if first is None or second is None:
             return "One of the images is empty."
-        labels = [explorer.read(end) for end in (first, second)]
-        labels = [None if likely is None else int(likely.argmax()) for likely in labels]
+        read = [explorer.read(end) for end in (first, second)]
+        labels = [shown_class if likely is None else int(likely.argmax()) for likely in read]
         return explorer.picture(explorer.path(first, second, labels), 9, size=80)
 
     def two(seed):
@@ -221,7 +222,7 @@ def _path(explorer):
         return [seed + 1, *(explorer.pixels(explorer.x[place][None], scale=8) for place in places)]
 
     for end in ends:
-        end.change(path, ends, shown, **LIVE)
+        end.change(path, [hand.label, *ends], shown, **LIVE)
     if explorer.x is not None:
         other.click(two, seed, [seed, *ends])
 

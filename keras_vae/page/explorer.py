@@ -1,4 +1,12 @@
-"""What the page shows of a model, without the page: latents, pictures, neighbours, paths."""
+"""What the page shows of a model, without the page: latents, pictures, neighbours, paths.
+
+A model p(x|c) reads a drawing by Bayes' rule, for equal p(c):
+
+    p(c|x) = p(x|c) / (sum of p(x|c') over all classes c')
+
+with the importance-weighted estimate of log p(x|c) (Burda 2016). A path between two images is the
+straight line between their latents (lecture row A9: the Introduction's page, its figure 4).
+"""
 
 import base64
 import io
