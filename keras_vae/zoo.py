@@ -17,10 +17,13 @@ import collections
 
 from keras_vae import networks, priors
 from keras_vae.models.autoencoder import Autoencoder
+from keras_vae.models.beta_tc_vae import BetaTCVAE
 from keras_vae.models.conditional_vae import ConditionalVAE
+from keras_vae.models.factor_vae import FactorVAE
+from keras_vae.models.info_vae import InfoVAE
 from keras_vae.models.vae import VAE
 
-__all__ = ["VAE", "Autoencoder", "ConditionalVAE"]
+__all__ = ["VAE", "Autoencoder", "BetaTCVAE", "ConditionalVAE", "FactorVAE", "InfoVAE"]
 
 Entry = collections.namedtuple("Entry", ["make", "model", "paper", "tutorial", "example"])
 ENTRIES = {}
@@ -85,6 +88,46 @@ def beta_vae(input_shape, latent_dim, beta=4.0, likelihood="bernoulli", seed=Non
     """
     networks_ = networks.dense(input_shape, latent_dim, likelihood=likelihood, **network)
     return VAE(*networks_, likelihood=likelihood, beta=beta, seed=seed)
+
+
+@entry(BetaTCVAE, "Chen 2018", "06_beta", hidden=(16,), num_examples=300, beta=4.0)
+def beta_tc_vae(
+    input_shape, latent_dim, num_examples, beta=6.0, likelihood="bernoulli", seed=None, **network
+):
+    """A VAE that pays beta times for latents that depend on each other, and once for the rest.
+
+    By parts: `BetaTCVAE(*networks.dense(input_shape, latent_dim), num_examples=len(x))`
+    """
+    networks_ = networks.dense(input_shape, latent_dim, likelihood=likelihood, **network)
+    return BetaTCVAE(*networks_, num_examples, beta=beta, likelihood=likelihood, seed=seed)
+
+
+@entry(FactorVAE, "Kim and Mnih 2018", "06_beta", hidden=(16,), gamma=5.0)
+def factor_vae(input_shape, latent_dim, gamma=10.0, likelihood="bernoulli", seed=None, **network):
+    """A VAE in which a discriminator measures, and gamma weighs, how latents depend on each other.
+
+    By parts: `FactorVAE(*networks.dense(input_shape, latent_dim), gamma=10.0)`
+    """
+    networks_ = networks.dense(input_shape, latent_dim, likelihood=likelihood, **network)
+    return FactorVAE(*networks_, gamma=gamma, likelihood=likelihood, seed=seed)
+
+
+@entry(InfoVAE, "Zhao 2019, Tolstikhin 2018", "06_beta", hidden=(16,), beta=0.5, mmd_weight=100.0)
+def info_vae(
+    input_shape,
+    latent_dim,
+    beta=0.0,
+    mmd_weight=1000.0,
+    likelihood="bernoulli",
+    seed=None,
+    **network,
+):
+    """A VAE whose latents as a whole follow the prior, by an MMD; with beta = 0 a WAE-MMD.
+
+    By parts: `InfoVAE(*networks.dense(input_shape, latent_dim), mmd_weight=1000.0)`
+    """
+    networks_ = networks.dense(input_shape, latent_dim, likelihood=likelihood, **network)
+    return InfoVAE(*networks_, beta=beta, mmd_weight=mmd_weight, likelihood=likelihood, seed=seed)
 
 
 @entry(

@@ -22,6 +22,7 @@ from tests.callbacks.test_graphs import check_inference_is_tidy, check_is_tidy
 from tests.conftest import weights_of
 
 EPOCHS = 6
+OF_THE_BATCH = ("beta_tc_vae", "factor_vae", "info_vae")  # terms that compare a batch's examples
 ROOT = pathlib.Path(__file__).parents[1]
 
 
@@ -99,6 +100,8 @@ def test_it_trains_improves_and_evaluates(trained, examples, name):
     other = model.evaluate(*examples[name], batch_size=77, verbose=0, return_dict=True)
     for key in model.loss_names:
         assert losses[key] == pytest.approx(history[f"val_{key}"][-1], rel=1e-5)
+        if name in OF_THE_BATCH and key not in ("reconstruction_loss", "kl_loss", "elbo"):
+            continue
         assert losses[key] == pytest.approx(other[key], rel=1e-5, abs=1e-6)
 
 

@@ -2,9 +2,17 @@
 
 import importlib
 
-from keras_vae.callbacks.kl_warmup import KLWarmup
+from keras_vae.callbacks.control_vae import ControlVAE
+from keras_vae.callbacks.schedules import CapacityIncrease, CyclicalBeta, KLWarmup
 
-__all__ = ["KLWarmup", "TensorBoard", "tidy_graph"]
+__all__ = [
+    "CapacityIncrease",
+    "ControlVAE",
+    "CyclicalBeta",
+    "KLWarmup",
+    "TensorBoard",
+    "tidy_graph",
+]
 
 _OF_TENSORBOARD = ("TensorBoard", "tidy_graph")
 

@@ -45,7 +45,8 @@ class Serialization:
         super().load_weights(filepath, **kwargs)
 
     def generator_states(self):
-        """{place: variable} of every generator of noise in the model, its networks included."""
+        """{place: variable} of all that is saved with the weights and is none: the state of every
+        generator of noise in the model, its networks included."""
         return {
             place: generator.state
             for place, generator in places(self)

@@ -11,12 +11,13 @@ log p(x) = log of the integral of p(x|z) p(z) over z, which has no closed form. 
 
 and a KL is never negative: the ELBO is a lower bound, with equality where q is the true posterior.
 Its negative is the loss, in nats, summed over the values of an example and over the latents, then
-averaged over examples (lecture rows F1 to F3). `objective` below is that equation.
+averaged over examples (lecture rows F1 to F3). `bound` and `objective` below are that equation.
 """
 
 import collections
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_vae import checks, noise, priors
@@ -47,6 +48,12 @@ class VAE(BaseModel):
         prior: str or Prior. Defaults to `"standard_normal"`.
         beta: float, at least 0. Weight of the KL term; assign `vae.beta = 0.5` to change it.
             Defaults to `1.0`, the bound itself.
+        free_bits: float, at least 0. Nats for each latent that cost nothing more: the KL term is
+            sum_j max(free_bits, KL_j), where KL_j is the mean over the batch (Kingma 2016,
+            equation 15). Defaults to `0.0`.
+        capacity: float, at least 0, or None. With a capacity C, in nats, the KL term is |KL - C|,
+            KL the mean over the batch, and beta is its gamma (Burgess 2018, equation 8); assign
+            `vae.capacity = 5.0` to change it. Defaults to `None`.
         seed: int. Fixes the draws of z and the order of the data; initial weights and dropout
             belong to the networks. Defaults to `None`.
 
@@ -80,6 +87,8 @@ class VAE(BaseModel):
         prior="standard_normal",
         beta=1.0,
         seed=None,
+        free_bits=0.0,
+        capacity=None,
         **kwargs,
     ):
         super().__init__(encoder, decoder, likelihood, seed, **kwargs)
@@ -91,6 +100,18 @@ class VAE(BaseModel):
             shape=(), initializer="ones", trainable=False, dtype="float32", name="beta"
         )
         self.beta = beta
+        # The integral of `callbacks.ControlVAE`; no weight, so that its use changes no file.
+        vars(self)["control_state"] = keras.Variable(np.nan, trainable=False, dtype="float64")
+        self.free_bits = checks.number(free_bits, "free_bits")
+        self._initial_capacity = self._capacity = None
+        if capacity is not None:
+            if free_bits:
+                raise ValueError("free_bits and capacity are two forms of the KL term; give one.")
+            self._initial_capacity = checks.number(capacity, "capacity")
+            self._capacity = self.add_weight(
+                shape=(), initializer="zeros", trainable=False, dtype="float32", name="capacity"
+            )
+            self.capacity = capacity
 
     @property
     def beta(self):
@@ -100,6 +121,17 @@ class VAE(BaseModel):
     @beta.setter
     def beta(self, value):
         self._beta.assign(checks.number(value, "beta"))
+
+    @property
+    def capacity(self):
+        """The C of |KL - C|, in nats: a non-trainable weight; None if the KL term has no C."""
+        return self._capacity
+
+    @capacity.setter
+    def capacity(self, value):
+        if self._capacity is None:
+            raise ValueError("This model has no capacity; create it with capacity=0.0, say.")
+        self._capacity.assign(checks.number(value, "capacity"))
 
     # The three distributions ---------------------------------------------------------------
 
@@ -134,16 +166,13 @@ class VAE(BaseModel):
             divergence = kl(q, p) if kl else -ops.expand_dims(log_ratio, axis=-1)
         return Draw(z, divergence, log_ratio, q, p)
 
-    def regulariser(self, q, p, z, divergence):
-        """The KL term of the loss, `(batch,)`, in nats: the sum over latents, unless overridden.
+    def bound(self, x, y=None, training=False):
+        """One draw of the latents, and the terms of the bound that it gives.
 
-        Whatever it adds to the loss, `kl_loss` and `elbo` stay those of the bound.
-
-        Args: the fields of a `Draw`; divergence has shape `(batch, k)`.
+        Returns:
+            Tuple `(Draw, dict)`: the dict has `reconstruction_loss`, `kl_loss` and `elbo`, each
+            `(batch,)`, in nats. The loss of a model is made of them.
         """
-        return sum_over_values(divergence)
-
-    def objective(self, x, y=None, training=False):
         x, target, condition = self.signature.roles(x, y)
         q = self.posterior(x, condition, training)  # q(z|x)
         drawn = self.infer(q, condition, training)  # z ~ q(z|x), KL(q(z|x) || p(z)), log p/q
@@ -153,14 +182,39 @@ class VAE(BaseModel):
                 reconstruction_loss = -p_x.log_prob(target, self.signature.known(target))
             with keras.name_scope("kl"):
                 kl_loss = sum_over_values(drawn.divergence)
-                kl_term = self.regulariser(drawn.q, drawn.p, drawn.z, drawn.divergence)
-                checks.per_example(kl_term, x, "the regulariser")
-            return {
-                "loss": reconstruction_loss + self.beta * kl_term,
+            return drawn, {
                 "reconstruction_loss": reconstruction_loss,
                 "kl_loss": kl_loss,
                 "elbo": -(reconstruction_loss + kl_loss),
             }
+
+    def regulariser(self, q, p, z, divergence):
+        """The KL term of the loss, `(batch,)`, in nats: the KL, `free_bits` or |KL - capacity|.
+
+        Whatever it adds to the loss, `kl_loss` and `elbo` stay those of the bound.
+
+        Args: the fields of a `Draw`; divergence has shape `(batch, k)`.
+        """
+        kl = sum_over_values(divergence)
+        if self.free_bits:
+            if q is not None and closed_form_kl(q, p) is None:
+                raise ValueError(
+                    "free_bits needs a KL of each latent, and there is no closed form of KL("
+                    f"{type(q).__name__} || {type(p).__name__}). Use capacity=, or another prior."
+                )
+            free = ops.maximum(ops.mean(divergence, axis=0), self.free_bits)
+            kl = ops.broadcast_to(ops.sum(free), ops.shape(kl))
+        if self._capacity is not None:
+            kl = ops.broadcast_to(ops.abs(ops.mean(kl) - self._capacity), ops.shape(kl))
+        return kl
+
+    def objective(self, x, y=None, training=False):
+        drawn, terms = self.bound(x, y, training)
+        with keras.name_scope("loss"):
+            with keras.name_scope("kl"):
+                kl_term = self.regulariser(drawn.q, drawn.p, drawn.z, drawn.divergence)
+                checks.per_example(kl_term, drawn.z, "the regulariser")
+            return {"loss": terms["reconstruction_loss"] + self.beta * kl_term, **terms}
 
     def log_weights(self, x, y=None, num_samples=1, training=False):
         """log p(x, z_k) - log q(z_k|x) for draws z_k ~ q(z|x): (batch, num_samples), in nats.
@@ -187,9 +241,14 @@ class VAE(BaseModel):
             drawn = self.infer(self.posterior(x, condition, training), condition, training)
         return (drawn.z, *drawn.above)
 
+    def generator_states(self):
+        return {**super().generator_states(), "control": self.control_state}
+
     def get_config(self):
         return {
             **super().get_config(),
             "prior": keras.saving.serialize_keras_object(self.prior_layer),
             "beta": self._initial_beta,
+            "free_bits": self.free_bits,
+            "capacity": self._initial_capacity,
         }

@@ -7,10 +7,12 @@ Each returns `(encoder, decoder)`, two plain `keras.Model`s that mirror each oth
     decoder: z -> what the likelihood needs, e.g. logits of a Bernoulli
 
 With `condition=` both read a second input, for a `ConditionalVAE`. One call builds any network of
-the lecture (rows F5, A9). Models also accept any other pair of networks.
+the lecture (rows F5, A9). Models also accept any other pair of networks. `discriminator` is the
+third network of a `FactorVAE`.
 """
 
 from keras_vae.networks.conv import conv, conv1d
 from keras_vae.networks.dense import dense
+from keras_vae.networks.discriminator import discriminator
 
-__all__ = ["conv", "conv1d", "dense"]
+__all__ = ["conv", "conv1d", "dense", "discriminator"]

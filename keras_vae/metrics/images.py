@@ -1,4 +1,4 @@
-"""Metrics of arrays: NumPy arrays in, a float out."""
+"""How much two arrays of images differ."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -68,18 +68,6 @@ def ssim(x, x_hat, max_value=1.0, window=7):
     c1, c2 = (0.01 * max_value) ** 2, (0.03 * max_value) ** 2
     likeness = (2 * mean * mean_hat + c1) * (2 * covariance + c2)
     return float(np.mean(likeness / ((mean**2 + mean_hat**2 + c1) * (variances + c2))))
-
-
-def active_units(means, threshold=0.01):
-    """Number of latents that carry information (Burda 2016, section 5.3).
-
-    A unit is active if the variance, over the data, of its posterior mean is above the threshold.
-
-    Args:
-        means: array `(n, latent_dim)`, as `vae.encode(x)` gives it.
-        threshold: float. Defaults to `0.01`.
-    """
-    return int(np.sum(np.var(np.asarray(means, "float64"), axis=0) > threshold))
 
 
 def _pair(x, x_hat):

@@ -1,4 +1,4 @@
-"""`vae.fit(x, callbacks=[KLWarmup(epochs=10)])`."""
+"""`vae.fit(x, callbacks=[KLWarmup(epochs=10)])`, `CyclicalBeta`, `CapacityIncrease`."""
 
 import warnings
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_vae.callbacks import KLWarmup
+from keras_vae.callbacks import CapacityIncrease, ControlVAE, CyclicalBeta, KLWarmup
 
 
 def test_beta_rises_linearly_and_stays(make_vae, x):
@@ -54,6 +54,48 @@ def test_a_fit_without_epochs_changes_nothing(make_vae, x):
     assert float(vae.beta) == 3
 
 
+def test_a_cycle_rises_stays_and_begins_anew(make_vae, x):
+    """Fu 2019, figure 1(b); after the last cycle beta stays."""
+    vae = make_vae()
+    cycles = CyclicalBeta(epochs=4, start=0.2, end=1.0, rising=0.5, cycles=2)
+    betas = []
+    for epochs in (3, 7):
+        betas += vae.fit(x[:32], epochs=epochs, verbose=0, callbacks=[cycles]).history["beta"]
+    np.testing.assert_allclose(betas, [0.2, 0.6, 1, 1, 0.2, 0.6, 1, 1, 1, 1])
+    assert [cycles.is_over(epoch) for epoch in (7, 8)] == [False, True]
+
+
+def test_a_cycle_that_rises_throughout_is_a_warmup():
+    cycles, warmup = CyclicalBeta(epochs=5, rising=1.0, cycles=1), KLWarmup(epochs=5)
+    assert [cycles.value(e) for e in range(8)] == [warmup.value(e) for e in range(8)]
+
+
+def test_the_capacity_rises_and_survives_restored_weights(make_vae, x):
+    vae = make_vae(capacity=0.0, beta=10.0)
+    stop = keras.callbacks.EarlyStopping("elbo", mode="min", patience=1, restore_best_weights=True)
+    rises = CapacityIncrease(epochs=4, end=8.0)
+    logs = vae.fit(x, epochs=9, verbose=0, callbacks=[stop, rises]).history
+    expected = [0, 2, 4, 6, 8, 8, 8, 8, 8]
+    np.testing.assert_allclose(logs["capacity"], expected[: len(logs["capacity"])])
+    assert float(vae.capacity) == logs["capacity"][-1]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "weight"),
+    [
+        (CyclicalBeta(epochs=4), "beta"),
+        (CapacityIncrease(), "capacity"),
+        (ControlVAE(kl=3.0), "beta"),
+    ],
+)
+def test_every_schedule_warns_of_a_monitored_loss(make_vae, x, schedule, weight):
+    vae = make_vae(capacity=1.0)
+    stop = keras.callbacks.EarlyStopping("loss", patience=9)
+    expected = f"EarlyStopping monitors 'loss'.*while {type(schedule).__name__} changes {weight}"
+    with pytest.warns(UserWarning, match=expected):
+        vae.fit(x[:32], epochs=2, verbose=0, callbacks=[stop, schedule])
+
+
 def warned(vae, x, *callbacks, epochs=2, **arguments):
     """The warnings of KLWarmup when it is used with other callbacks."""
     with warnings.catch_warnings(record=True) as caught:
@@ -96,3 +138,17 @@ def test_monitoring_a_loss_during_the_warmup_gives_a_warning(make_vae, x, tmp_pa
 def test_a_bad_argument_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         KLWarmup(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epochs": 1}, "epochs is 1; expected an int of at least 2"),
+        ({"rising": 0.0}, "rising is 0.0; expected a number above 0 and at most 1"),
+        ({"rising": 1.5}, "rising is 1.5"),
+        ({"cycles": 0}, "cycles is 0"),
+    ],
+)
+def test_a_bad_cycle_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CyclicalBeta(**arguments)

@@ -1,4 +1,4 @@
-"""Metrics of arrays."""
+"""Metrics of images."""
 
 import numpy as np
 import pytest
@@ -26,12 +26,6 @@ def test_psnr_is_the_mean_of_the_psnr_of_each_image():
     assert metrics.psnr(clean, noisy) == pytest.approx((20 + 40) / 2)
     assert metrics.psnr(255 * clean, 255 * noisy, max_value=255) == pytest.approx(30)
     assert metrics.psnr(clean, clean) == np.inf
-
-
-def test_active_units_counts_means_that_vary():
-    means = np.random.default_rng(0).normal(size=(10_000, 4)) * [1.0, 0.2, 0.05, 0.0]
-    assert metrics.active_units(means) == 2
-    assert metrics.active_units(means, threshold=0.5) == 1
 
 
 def test_arrays_of_different_shape_are_refused():
