@@ -120,7 +120,7 @@ with tf.GradientTape(persistent=True) as tape:
     computed = mean + std * tf.constant(random.normal(size=100_000), "float32")
     without, with_trick = (tf.reduce_mean(z**2) for z in (drawn, computed))
 print(f"E[z²] is {mean**2 + std**2:.3f}; estimates {without:.3f} and {with_trick:.3f}")
-print(f"gradient in μ: drawn {tape.gradient(without, mean)}", end=", ")
+print(f"gradient in μ: of a drawn z there is none ({tape.gradient(without, mean)})", end=", ")
 print(f"computed from ε {tape.gradient(with_trick, mean):.3f}, exact {2 * mean.numpy():.3f}")
 
 # %% [markdown]
@@ -294,7 +294,8 @@ print(f"{'ELBO':>12}: {vae.elbo(subset).mean():8.2f} nats, mean of {len(subset)}
 for k, bound in bounds.items():
     print(f"{f'K = {k}':>12}: {bound.mean():8.2f}")
 print(f"{'by the grid':>12}: {np.mean(log_p):8.2f}")
-print(f"images more than 1 nat short at K = 1000: {np.sum(log_p - bounds[1000] > 1)}")
+short = np.sum(log_p - bounds[1000] > 1)
+print(f"images more than 1 nat short at K = 1000: {short} of {len(log_p)}")
 
 # %% [markdown]
 # The gap between the ELBO and log p(x) is $KL(q(z|x) \| p(z|x))$, the distance of the encoder's

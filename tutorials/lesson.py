@@ -94,8 +94,9 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         now = time.perf_counter()
         self.first = epoch if self.first is None else self.first  # a second fit begins later
-        if now - self.printed > self.every:
-            done, left = epoch + 1 - self.first, self.params["epochs"] - epoch - 1
+        left = self.params["epochs"] - epoch - 1
+        if now - self.printed > self.every and left:
+            done = epoch + 1 - self.first
             seconds = (now - self.started) / done * left
             print(f"  {self.what}: epoch {epoch + 1}, about {seconds:.0f} s left", flush=True)
             self.printed = now

@@ -322,7 +322,7 @@ class Inference:
         if with_density and not self.has_densities:
             self.log_weights(x)  # says that there are none
         x, condition = self.signature.check(x, condition)
-        if with_density:
+        if with_density or x.dtype.kind == "u":  # a float may be noisy; a byte is no noisy value
             self.likelihood_layer.check(x, "x")
         self.ensure_built(x, condition)
         return x.astype("int32" if self.signature.integers else "float32", copy=False), condition

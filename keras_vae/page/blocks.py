@@ -12,13 +12,13 @@ try:
 except ImportError as error:
     raise ImportError('The page needs gradio; run pip install -e ".[page]".') from error
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 SLIDERS = 6  # at most; the other latents keep their values
 LETTERS = 60  # at most, in a text
 TEXT = "THE QUICK BROWN FOX 123"
 READ_IT = "let the model read it"
-UPLOAD = {"sources": ["upload", "clipboard"], "format": "png", "image_mode": "RGBA"}
+UPLOAD = {"sources": ["upload", "clipboard"], "format": "png"}
 LIVE = {"show_progress": "hidden", "trigger_mode": "always_last"}  # only the latest event counts
 # Fonts of the machine; gradio's own would be asked of another host.
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
@@ -64,6 +64,23 @@ def build(explorer):
                 _path(explorer, hand)
         page.load(hand.show, hand.inputs, hand.outputs, **LIVE)
     return page
+
+
+class _Upload(gr.Image):
+    """Gradio's, but any picture that Pillow can read becomes RGBA, and another file is refused."""
+
+    is_template = True  # drawn in the browser as its parent
+
+    def preprocess(self, payload):
+        if payload is None:
+            return None
+        try:
+            with Image.open(payload.path) as image:
+                return np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))
+        except (UnidentifiedImageError, OSError) as error:
+            raise gr.Error(
+                "This file is no picture that can be read. Try a PNG or JPEG."
+            ) from error
 
 
 class _Hand:
@@ -160,7 +177,7 @@ def _image(explorer, hand):
     with gr.Row():
         with gr.Column():
             canvas = gr.HTML("", html_template=CANVAS, js_on_load=DRAWING, elem_id="canvas")
-            upload = gr.Image(label="or upload", **UPLOAD)
+            upload = _Upload(label="or upload", **UPLOAD)
         with gr.Column():
             label = gr.Dropdown(
                 [READ_IT, *(explorer.classes or [])],
@@ -174,7 +191,9 @@ def _image(explorer, hand):
         picture = _pixels(picture) if isinstance(picture, str) else picture
         example = None if picture is None else explorer.example(picture)
         if example is None:
-            return ["Draw something, or upload a picture.", shown_class, z, *values]
+            blank = "The picture is blank on white paper. "
+            say = f"{'' if picture is None else blank}Draw something, or upload a picture."
+            return [say, shown_class, z, *values]
         sentence, place = "", None
         if explorer.labels is not None:
             place = explorer.classes.index(label) if label != READ_IT else shown_class
@@ -184,6 +203,11 @@ def _image(explorer, hand):
             place = best[0]
             guesses = (f"{explorer.classes[c]} ({likely[c]:.0%})" for c in best)
             sentence = f"<p>The model reads: {', '.join(guesses)}.</p>"
+        if explorer.is_unusual(example, place):
+            sentence += (
+                "<p>It is less likely than 99 % of the data: the model has seen nothing like it, "
+                "and can only choose among what it knows.</p>"
+            )
         z = explorer.encode(example, place)
         pair = np.stack([example, explorer.decode(z[None], place or 0)[0]])
         blocks = [sentence, "<p>What the model sees, and its reconstruction:</p>"]
@@ -202,7 +226,7 @@ def _image(explorer, hand):
 def _path(explorer, hand):
     """Two images, and the straight path between their latents."""
     with gr.Row():
-        ends = [gr.Image(label=name, height=240, **UPLOAD) for name in ("first", "second")]
+        ends = [_Upload(label=name, height=240, **UPLOAD) for name in ("first", "second")]
     other = gr.Button("two of the data", visible=explorer.x is not None)
     shown = gr.HTML(elem_id="path")
     seed = gr.State(0)

@@ -68,6 +68,7 @@ class Explorer:
         self.z = None if x is None else model.encode(x, condition=self.y)
         self.low, self.start, self.high = self._quantiles()
         self.order = self._by_effect()
+        self._usual = None  # a bound that all but 1 % of x reach
         known = self.decode(np.stack([self.start])) if x is None else x[:256]
         self.cmap = pictures.colour_map(known) if pictures.is_image(self.x_shape) else None
 
@@ -111,6 +112,17 @@ class Explorer:
         log_p = self.model.log_likelihood(copies, num_samples=50, seed=0, condition=every)
         likely = np.exp(log_p - log_p.max())
         return likely / likely.sum()
+
+    def is_unusual(self, example, label=None):
+        """Whether the bound of an example is below that of all but 1 % of x; False without x."""
+        if self.x is None or not self.model.has_densities:
+            return False
+        if self._usual is None:
+            labels = None if self.y is None else self.y[:512]
+            bounds = self.model.elbo(self.x[:512], seed=0, condition=labels)
+            self._usual = np.quantile(bounds, 0.01)
+        condition = None if self.labels is None else np.array([label])
+        return bool(self.model.elbo(example[None], seed=0, condition=condition)[0] < self._usual)
 
     def encode(self, example, label=None):
         """The latents `(latent_dim,)` of one example."""

@@ -106,7 +106,9 @@ def test_the_last_beta_survives_restored_weights(x):
 def test_what_has_no_kl_or_a_bad_argument_is_refused(x):
     plain = zoo.autoencoder((8, 8, 1), 2)
     plain.compile(optimizers.Adam())
-    with pytest.raises(ValueError, match="ControlVAE moves the beta of a VAE, and Autoencoder has none"):
+    with pytest.raises(
+        ValueError, match="ControlVAE moves the beta of a VAE, and Autoencoder has none"
+    ):
         plain.fit(x, verbose=0, callbacks=[ControlVAE(5.0)])
     for name, value in (("kl", 0.0), ("integral", 0.0), ("beta_min", 0.0), ("beta_max", 1e-9)):
         with pytest.raises(ValueError, match=f"{name} is "):

@@ -239,6 +239,13 @@ def test_densities_refuse_values_outside_the_support(make_vae, x, verb):
         getattr(make_vae(), verb)(255 * x)
 
 
+@pytest.mark.parametrize("verb", ["encode", "reconstruct", "elbo", "log_likelihood"])
+def test_bytes_are_never_taken_for_values_in_the_unit_interval(make_vae, x, verb):
+    with pytest.raises(ValueError, match="values up to 255.*Divide by 255"):
+        getattr(make_vae(), verb)((255 * x).astype("uint8"))
+    assert len(make_vae().encode(1.3 * x)) == len(x)  # a noisy input
+
+
 @pytest.mark.parametrize("bad", [np.zeros(2), np.zeros((3, 5)), np.full((3, 2), np.nan), []])
 def test_decode_refuses(make_vae, bad):
     with pytest.raises(ValueError, match=r"expected \(n, 2\)|holds NaN|is empty") as error:

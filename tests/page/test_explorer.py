@@ -72,6 +72,14 @@ def test_a_drawing_is_read_and_has_neighbours(writer):
     np.testing.assert_allclose(distances[places], np.sort(distances)[:4])
 
 
+def test_a_picture_unlike_the_data_is_known_as_such(writer):
+    usual = [writer.is_unusual(x, y) for x, y in zip(writer.x[:40], writer.y, strict=False)]
+    assert np.mean(usual) < 0.1
+    photograph = np.random.default_rng(0).random(writer.x_shape).astype("float32")
+    assert writer.is_unusual(photograph, 3)
+    assert not Explorer(dense((8, 8, 1))).is_unusual(np.ones((8, 8, 1), "float32"))  # no data
+
+
 def test_drawings_of_any_place_colour_and_size_are_one_example(writer):
     example = writer.example(drawn(SEVEN))
     moved = [(x - 40, y + 30) for x, y in SEVEN]

@@ -8,7 +8,9 @@ import socket
 import tempfile
 import threading
 
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +85,30 @@ def test_sliders_text_and_drawing_change_the_pictures_and_nothing_leaves(proxy, 
     assert asked_of_proxy == []
     assert errors == []
     assert not glob.glob(os.path.join(tmp_path, "keras_vae_page_*"))  # no upload is left
+
+
+@needs_gradio
+def test_an_upload_of_any_kind_is_one_picture_and_other_files_are_refused(tmp_path):
+    """A GIF has a palette; gradio itself would give the places in it."""
+    import gradio as gr
+    from gradio.data_classes import ImageData
+
+    from keras_vae.page.blocks import _Upload
+
+    seven = Image.new("L", (60, 60), 255)
+    ImageDraw.Draw(seven).line([(18, 12), (42, 12), (27, 48)], fill=0, width=6)
+    upload, found = _Upload(), []
+    for name, mode in (("a.png", "L"), ("a.gif", "P"), ("b.png", "I;16"), ("c.png", "RGBA")):
+        picture = seven.point(lambda v: 257 * v, "I").convert("I;16") if mode == "I;16" else seven
+        picture.convert(mode).save(tmp_path / name)
+        found.append(upload.preprocess(ImageData(path=str(tmp_path / name))))
+        assert found[-1].shape == (60, 60, 4)
+    for other in found[1:]:
+        assert np.abs(other[..., :3].astype(int) - found[0][..., :3]).mean() < 2
+    assert upload.preprocess(None) is None
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(gr.Error, match="no picture that can be read"):
+        upload.preprocess(ImageData(path=str(tmp_path / "text.png")))
 
 
 @needs_gradio
