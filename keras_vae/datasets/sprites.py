@@ -55,7 +55,7 @@ def load_sprites(image_size=32, counts=(3, 5, 8, 12, 12), equal_ranges=False):
         )
     reach = 0.5 - _RADIUS
     columns = _between(-reach, reach, counts[3])
-    rows = _between(-reach, reach, counts[4]) / (1 if equal_ranges else 2)
+    rows = _between(-reach, reach, counts[4]) / (1 if equal_ranges else 3)
     scales = _between(0.5, 1.0, counts[1])
     turns = 2 * np.pi * np.arange(counts[2]) / counts[2]
     x = np.empty((*counts, image_size, image_size, 1), "float32")

@@ -66,21 +66,23 @@ def build(explorer):
     return page
 
 
-class _Upload(gr.Image):
-    """Gradio's, but any picture that Pillow can read becomes RGBA, and another file is refused."""
+def _upload(**keywords):
+    """Gradio's image, but any picture that Pillow can read becomes RGBA, and no other file."""
 
-    is_template = True  # drawn in the browser as its parent
-
-    def preprocess(self, payload):
-        if payload is None:
+    def read(upload):
+        if upload is None:
             return None
         try:
-            with Image.open(payload.path) as image:
+            with Image.open(upload.path) as image:
                 return np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))
         except (UnidentifiedImageError, OSError) as error:
             raise gr.Error(
                 "This file is no picture that can be read. Try a PNG or JPEG."
             ) from error
+
+    image = gr.Image(**keywords)
+    image.preprocess = read  # a subclass would make gradio write a file beside this one
+    return image
 
 
 class _Hand:
@@ -177,7 +179,7 @@ def _image(explorer, hand):
     with gr.Row():
         with gr.Column():
             canvas = gr.HTML("", html_template=CANVAS, js_on_load=DRAWING, elem_id="canvas")
-            upload = _Upload(label="or upload", **UPLOAD)
+            upload = _upload(label="or upload", **UPLOAD)
         with gr.Column():
             label = gr.Dropdown(
                 [READ_IT, *(explorer.classes or [])],
@@ -226,7 +228,7 @@ def _image(explorer, hand):
 def _path(explorer, hand):
     """Two images, and the straight path between their latents."""
     with gr.Row():
-        ends = [_Upload(label=name, height=240, **UPLOAD) for name in ("first", "second")]
+        ends = [_upload(label=name, height=240, **UPLOAD) for name in ("first", "second")]
     other = gr.Button("two of the data", visible=explorer.x is not None)
     shown = gr.HTML(elem_id="path")
     seed = gr.State(0)

@@ -241,7 +241,7 @@ def test_densities_refuse_values_outside_the_support(make_vae, x, verb):
 
 @pytest.mark.parametrize("verb", ["encode", "reconstruct", "elbo", "log_likelihood"])
 def test_bytes_are_never_taken_for_values_in_the_unit_interval(make_vae, x, verb):
-    with pytest.raises(ValueError, match="values up to 255.*Divide by 255"):
+    with pytest.raises(ValueError, match=r"values up to 255.*Divide by 255"):
         getattr(make_vae(), verb)((255 * x).astype("uint8"))
     assert len(make_vae().encode(1.3 * x)) == len(x)  # a noisy input
 

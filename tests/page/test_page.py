@@ -93,11 +93,11 @@ def test_an_upload_of_any_kind_is_one_picture_and_other_files_are_refused(tmp_pa
     import gradio as gr
     from gradio.data_classes import ImageData
 
-    from keras_vae.page.blocks import _Upload
+    from keras_vae.page.blocks import _upload
 
     seven = Image.new("L", (60, 60), 255)
     ImageDraw.Draw(seven).line([(18, 12), (42, 12), (27, 48)], fill=0, width=6)
-    upload, found = _Upload(), []
+    upload, found = _upload(), []
     for name, mode in (("a.png", "L"), ("a.gif", "P"), ("b.png", "I;16"), ("c.png", "RGBA")):
         picture = seven.point(lambda v: 257 * v, "I").convert("I;16") if mode == "I;16" else seven
         picture.convert(mode).save(tmp_path / name)
