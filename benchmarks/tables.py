@@ -188,6 +188,71 @@ def denoising():
     )
 
 
+def _over_seeds(found):
+    """{name: {figure: array over the seeds}} of the records `name_seed`."""
+    by_name = {}
+    for name, row in found.items():
+        by_name.setdefault(name.rpartition("_")[0], []).append(row)
+    return {
+        name: {figure: np.array([row[figure] for row in rows]) for figure in rows[0]}
+        for name, rows in by_name.items()
+    }
+
+
+def _with_error(values, form):
+    """The mean over seeds, and its standard error."""
+    error = f" ± {stats.sem(values):{form}}" if len(values) > 1 else ""
+    return f"{np.mean(values):{form}}{error}"
+
+
+def beta():
+    parts = []
+    for name, title in (("digits", "packaged digits"), ("mnist", "MNIST")):
+        record = results.read(ROOT / f"benchmarks/results/beta_{name}.json")
+        figures = {"kl_loss": ".2f", "reconstruction_loss": ".2f", "test_elbo": ".2f"}
+        figures |= {"active_units": ".1f", "from_class_mean": ".3f"}
+        rows = {
+            f"β = {float(beta):g}": [_with_error(row[key], form) for key, form in figures.items()]
+            for beta, row in _over_seeds(record["results"]).items()
+        }
+        heads = ["KL", "reconstruction loss", "ELBO, test", "active units", "draws: furthest"]
+        seeds = len(record["settings"]["seed"])
+        parts.append(
+            f"{_table([title, *heads], rows)}\n\nMeans over {seeds} seeds with their standard "
+            f"error. {_origin(record)}"
+        )
+    return "\n\n".join(parts)
+
+
+def sprites():
+    record = results.read(ROOT / "benchmarks/results/beta_sprites.json")
+    settings = record["settings"]
+    factors = ("shape", "scale", "orientation", "x", "y")
+    figures = {"kl_loss": ".2f", "reconstruction_loss": ".1f", "gap": ".3f"}
+    figures |= {f"gap_{factor}": ".2f" for factor in factors}
+    figures |= {"factor_vae": ".2f", "disentanglement": ".2f", "completeness": ".2f"}
+    figures |= {"exact_total_correlation": ".2f", "active_units": ".1f"}
+    with_error = ("gap", "reconstruction_loss")
+
+    def cells(row):
+        return [
+            _with_error(row[key], form) if key in with_error else f"{row[key].mean():{form}}"
+            for key, form in figures.items()
+        ]
+
+    rows = {name: cells(row) for name, row in _over_seeds(record["results"]).items()}
+    heads = ["KL", "reconstruction loss", "gap", *factors, "Factor-VAE score"]
+    heads += ["disentanglement", "completeness", "total correlation", "active units"]
+    return (
+        f"{_table(['17,280 sprites', *heads], rows)}\n\n"
+        f"Convolutions {settings['filters']}, {settings['latent_dim']} latents, "
+        f"{settings['epochs']} epochs, {len(settings['seed'])} seeds; ± is the standard error. The "
+        f"gap is of the {settings['codes']} of q(z\\|x), with {settings['bins']} bins of equal "
+        "width; the columns after it are its parts, one a factor. The total correlation is that of "
+        f"all examples, in nats. {_origin(record)}"
+    )
+
+
 class Anomalies:
     """Results of `anomaly_detection.py` on images, by protocol, score and the odd class."""
 
@@ -341,6 +406,7 @@ def _table(head, rows):
 TABLES = {
     "anomalies": anomalies,
     "anomalies_in_tables": anomalies_in_tables,
+    "beta": beta,
     "conditional": conditional,
     "denoising": denoising,
     "endurance": endurance,
@@ -349,6 +415,7 @@ TABLES = {
     "models": models,
     "pretrained": pretrained_models,
     "speed": speed,
+    "sprites": sprites,
 }
 
 

@@ -96,7 +96,7 @@ def beta_tc_vae(
 ):
     """A VAE that pays beta times for latents that depend on each other, and once for the rest.
 
-    By parts: `BetaTCVAE(*networks.dense(input_shape, latent_dim), num_examples=len(x))`
+    By parts: `BetaTCVAE(*networks.dense(input_shape, latent_dim), num_examples)`
     """
     networks_ = networks.dense(input_shape, latent_dim, likelihood=likelihood, **network)
     return BetaTCVAE(*networks_, num_examples, beta=beta, likelihood=likelihood, seed=seed)

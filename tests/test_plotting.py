@@ -287,3 +287,43 @@ def test_the_grid_of_latents_holds_equal_shares_of_the_prior():
     grid = plotting.latent_grid(points)
     assert grid.shape == (16, 2)
     np.testing.assert_array_equal(grid[0], [points[0], points[-1]])  # above, on the left
+
+
+def test_a_matrix_shows_its_values_and_names():
+    values = np.array([[0.0, 1.0, 0.25], [0.5, 0.1, 0.9]])
+    figure = plotting.matrix(values, ["$z_1$", "$z_2$"], ["x", "y", "shape"], title="information")
+    (axes,) = figure.axes
+    np.testing.assert_array_equal(axes.images[0].get_array(), values)
+    texts = {tuple(text.get_position()): text.get_text() for text in axes.texts}
+    assert texts == {(c, r): f"{values[r, c]:.2f}" for r in range(2) for c in range(3)}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["x", "y", "shape"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["$z_1$", "$z_2$"]
+    assert axes.get_title() == "information"
+    assert not plotting.matrix(values, format="").axes[0].texts
+    # A dark cell has light text.
+    assert {text.get_text(): text.get_color() for text in axes.texts}["1.00"] == "white"
+
+
+def test_rate_and_distortion_are_points_with_names_and_lines_of_one_elbo():
+    rates, distortions = {"β-VAE": [3.0, 1.0]}, {"β-VAE": [10.0, 14.0]}
+    figure = plotting.rate_distortion(rates, distortions, {"β-VAE": ["β = 1", "β = 4"]})
+    (axes,) = figure.axes
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[1, 14], [3, 10]])
+    places = {text.get_text(): text.xy for text in axes.texts}
+    assert places == {"β = 1": (3, 10), "β = 4": (1, 14)}
+    for line in axes.lines[1:]:
+        (x0, y0), (x1, y1) = line.get_xydata()
+        assert x0 + y0 == pytest.approx(x1 + y1)
+    assert "nats" in axes.get_xlabel()
+    assert "nats" in axes.get_ylabel()
+    assert axes.get_legend().get_texts()[0].get_text() == "β-VAE"
+    assert plotting.rate_distortion([1.0], [2.0]).axes[0].get_legend() is None
+
+
+def test_curves_and_matrices_refuse_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"values has shape \(3,\)"):
+        plotting.matrix(np.zeros(3))
+    with pytest.raises(ValueError, match="row_names has 1 names for 2 rows"):
+        plotting.matrix(np.zeros((2, 2)), ["a"])
+    with pytest.raises(ValueError, match="differ in their keys"):
+        plotting.rate_distortion([1.0], [1.0, 2.0])

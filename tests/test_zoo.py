@@ -15,7 +15,7 @@ import keras_vae
 from keras_vae import zoo
 
 ROOT = pathlib.Path(__file__).parents[1]
-ARGUMENTS = {"input_shape": (8, 8, 1), "latent_dim": 3, "condition": 10}
+ARGUMENTS = {"input_shape": (8, 8, 1), "latent_dim": 3, "condition": 10, "num_examples": 300}
 
 
 def make(name, **arguments):

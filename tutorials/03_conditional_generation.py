@@ -6,8 +6,9 @@
 # %% [markdown]
 # # 3 · Characters on request: the conditional VAE
 #
-# This lesson redoes sections 4 and 5 of the Introduction: a conditional VAE that writes the
-# requested character in a hand that six numbers determine; whole sentences; and the effect of β.
+# This lesson redoes section 4 of the Introduction: a conditional VAE that writes the
+# requested character in a hand that six numbers determine, and whole sentences. (Its part on β is
+# tutorial 06.)
 #
 #     python tutorials/03_conditional_generation.py                # offline, one or two minutes
 #     python tutorials/03_conditional_generation.py --text "SEE YOU AT 8"
@@ -19,10 +20,8 @@
 import time
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 from lesson import Lesson, Progress
-from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsClassifier
 
 from keras_vae import (
@@ -43,7 +42,7 @@ DATASETS = {
         "likelihood": "bernoulli",
         "network": {"hidden": (256, 128)},
         **{"epochs": 20, "batch_size": 128, "components": 5, "text": "HELLO 2026"},
-        **{"judge": ((16, 2), (32, 2)), "judge_epochs": 8, "sweep_epochs": 8, "sweep_rows": 3000},
+        **{"judge": ((16, 2), (32, 2)), "judge_epochs": 8},
         "densities": 5_000,
     },
     "digits": {
@@ -51,21 +50,21 @@ DATASETS = {
         "likelihood": Gaussian(0.03),
         "network": {"hidden": (128, 64)},
         **{"epochs": 60, "batch_size": 32, "components": 3, "text": "2026"},
-        **{"judge_epochs": 25, "sweep_epochs": 20},
+        **{"judge_epochs": 25},
     },
     "mnist": {
         "load": datasets.load_mnist,
         "likelihood": "bernoulli",
         "network": {"hidden": (512, 256)},
         **{"epochs": 30, "batch_size": 128, "components": 10, "text": "2026"},
-        **{"judge_epochs": 5, "sweep_epochs": 5},
+        **{"judge_epochs": 5},
     },
     "emnist": {
         "load": datasets.load_emnist,
         "likelihood": "bernoulli",
         "network": {"filters": (16, 32, 32), "hidden": (64,)},
         **{"epochs": 50, "batch_size": 128, "components": 10, "text": "HELLO 2026"},
-        **{"judge_epochs": 12, "sweep_epochs": 20},
+        **{"judge_epochs": 12},
     },
 }
 lesson = Lesson(
@@ -438,47 +437,6 @@ right = {
 }
 for name, share in right.items():
     print(f"{name:24}{share:8.1%}")
-
-# %% [markdown]
-# ## β: how much may z encode?
-#
-# The Introduction's figures 5 and 6: a small, dense conditional model with seven values of β. With
-# a small β, $z$ encodes whatever helps the reconstruction. $N(0, I)$ then no longer describes the
-# latents, and draws from it decode to no character. With a large β, every latent costs more than it
-# gains. All become $N(0, I)$ for every image, and each class has a single picture left: its mean.
-
-# %%
-betas = [1e-3, 1e-2, 1e-1, 1, 10, 100, 1024]
-dense = networks.dense(x_train.shape[1:], 6, hidden=(256, 128), condition=len(classes))
-sweep = ConditionalVAE(*dense, likelihood=likelihood, seed=0)
-untrained, rows = sweep.get_weights(), settings.get("sweep_rows")  # rows: all, if None
-latents, spread, pictures = {}, [], []
-shown = classes[:: max(1, len(classes) // 10)][:10]
-for beta in betas:
-    sweep.set_weights(untrained)
-    sweep.beta = beta
-    few = x_train[:rows], y_train[:rows]
-    train(sweep, f"β = {beta:g}", *few, epochs=min(settings["sweep_epochs"], epochs))
-    draws = sweep.encode(x_test[:300], condition=y_test[:300], sample=True, seed=0)
-    latents[f"β = {beta:g}"] = TSNE(random_state=0, init="pca").fit_transform(draws)
-    spread.append(np.sort(sweep.encode(x_test, condition=y_test).var(axis=0))[::-1])
-    pictures.append(sweep.generate(len(shown), seed=2, condition=shown))
-
-names_of_classes = np.array(list(characters))[y_test[:300]]
-tsne = {"columns": 4, "axis_names": (None, None)}
-show(plotting.latent_scatter(latents, names_of_classes, **tsne), "beta_latents")
-names = [f"β = {beta:g}" for beta in betas]
-pictures = np.concatenate(pictures)
-title = "generated under each β, a class in each column"
-show(plotting.image_grid(pictures, len(shown), title, names), "beta_images")
-
-figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
-axes.plot(betas, np.maximum(spread, 1e-5), marker="o")  # smaller values are drawn at the edge
-axes.set(xscale="log", yscale="log", xlabel="β")
-axes.set_ylabel("variance of each latent's mean")
-axes.axhline(1, color="black", linestyle=":")
-axes.grid(alpha=0.3)
-show(figure, "beta_variance")
 
 # %% [markdown]
 # ## Saving the model with its mixture

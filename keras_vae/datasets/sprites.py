@@ -10,7 +10,7 @@ import numpy as np
 SPRITE_FACTORS = ("shape", "scale", "orientation", "x", "y")
 
 _FINE = 8  # steps of a pixel along each axis; its grey value is the share of them that is inside
-_RADIUS = 0.2  # of the circle around the largest sprite, in widths of the image
+_RADIUS = 0.25  # of the circle around the largest sprite, in widths of the image
 
 _SHAPES = (  # whether a point (u, v) of the unit circle is inside; v points upwards
     lambda u, v: np.maximum(abs(u), abs(v)) <= np.sqrt(0.5),  # square
@@ -28,7 +28,7 @@ def load_sprites(image_size=32, counts=(3, 5, 8, 12, 12), equal_ranges=False):
             ellipse, heart), scale (from half to whole), orientation (of a full turn), x, y.
             Defaults to `(3, 5, 8, 12, 12)`: 17,280 images. dSprites has 64 pixels and
             `(3, 6, 40, 32, 32)`.
-        equal_ranges: bool. Let y vary as much as x; else it varies half as much. Defaults to
+        equal_ranges: bool. Let y vary as much as x; else it varies two thirds as much. Defaults to
             `False`.
 
     Returns:
@@ -55,7 +55,7 @@ def load_sprites(image_size=32, counts=(3, 5, 8, 12, 12), equal_ranges=False):
         )
     reach = 0.5 - _RADIUS
     columns = _between(-reach, reach, counts[3])
-    rows = _between(-reach, reach, counts[4]) / (1 if equal_ranges else 3)
+    rows = _between(-reach, reach, counts[4]) * (1 if equal_ranges else 2 / 3)
     scales = _between(0.5, 1.0, counts[1])
     turns = 2 * np.pi * np.arange(counts[2]) / counts[2]
     x = np.empty((*counts, image_size, image_size, 1), "float32")

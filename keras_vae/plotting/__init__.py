@@ -7,6 +7,7 @@ channel are shown with matplotlib's colour map `cmap`; see `colour_map` for its 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from keras_vae.plotting.curves import history, matrix, rate_distortion
 from keras_vae.plotting.graph import model_graph
 from keras_vae.plotting.grids import (
     as_picture,
@@ -36,9 +37,11 @@ __all__ = [
     "latent_grid",
     "latent_scatter",
     "manifold",
+    "matrix",
     "model_graph",
     "picture",
     "prior_quantiles",
+    "rate_distortion",
     "reconstructions",
     "signal_grid",
     "tiled",
@@ -97,35 +100,4 @@ def latent_scatter(
         axes.set_aspect("equal", adjustable="datalim")
     place = {"loc": "outside center right", "ncols": -(-len(classes) // (12 * rows))}
     figure.legend(*axes.get_legend_handles_labels(), markerscale=2, frameon=False, **place)
-    return figure
-
-
-def history(history, names=None, title=None):
-    """The logs of `fit` by epoch: one panel for each name, with training and validation.
-
-    Losses and `elbo` are labelled in nats; other values, such as `beta`, have no unit.
-
-    Args:
-        history: `keras.callbacks.History` or its dict.
-        names: list of str. Logs to show. Defaults to all.
-        title: str. Defaults to `None`.
-
-    Returns:
-        matplotlib Figure.
-    """
-    values = getattr(history, "history", history)
-    names = names or [name for name in values if not name.startswith("val_")]
-    size = (3.6 * len(names), 3.0)
-    figure, all_axes = plt.subplots(1, len(names), figsize=size, layout="constrained")
-    all_axes = np.atleast_1d(all_axes)
-    for axes, name in zip(all_axes, names, strict=True):
-        for key, label in ((name, "training"), (f"val_{name}", "validation")):
-            if key in values:
-                axes.plot(np.arange(1, len(values[key]) + 1), values[key], label=label)
-        words = name.replace("_", " ")
-        in_nats = name == "elbo" or name.endswith("loss")
-        axes.set(title=words, xlabel="epoch", ylabel="nats per example" if in_nats else words)
-        axes.grid(alpha=0.3)
-    max(all_axes, key=lambda axes: len(axes.lines)).legend(frameon=False)
-    figure.suptitle(title)
     return figure
