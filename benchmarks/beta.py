@@ -83,12 +83,14 @@ def sweep(name, seed, measured):
         losses = vae.evaluate(x, y, batch_size=1000, verbose=0, return_dict=True)
         of_test = vae.evaluate(x_test, y_test, batch_size=1000, verbose=0, return_dict=True)
         drawn = vae.generate(500, seed=seed, condition=np.arange(500) % 10)
+        apart = drawn - means[np.arange(500) % 10]
         codes = vae.encode(x_test, condition=y_test)
         return {
             **losses,
             **{f"test_{key}": value for key, value in of_test.items()},
             "active_units": metrics.active_units(codes),
-            "from_class_mean": float(np.abs(drawn - means[np.arange(500) % 10]).max()),
+            "from_class_mean": float(np.sqrt(np.square(apart).mean(axis=(1, 2, 3))).max()),
+            "pixel_from_class_mean": float(np.abs(apart).max()),
             "seconds": seconds,
         }
 

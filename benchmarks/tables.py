@@ -215,7 +215,7 @@ def beta():
             f"β = {float(beta):g}": [_with_error(row[key], form) for key, form in figures.items()]
             for beta, row in _over_seeds(record["results"]).items()
         }
-        heads = ["KL", "reconstruction loss", "ELBO, test", "active units", "draws: furthest"]
+        heads = ["KL", "reconstruction loss", "ELBO, test", "active units", "draws: from mean"]
         seeds = len(record["settings"]["seed"])
         parts.append(
             f"{_table([title, *heads], rows)}\n\nMeans over {seeds} seeds with their standard "
