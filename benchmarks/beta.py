@@ -34,13 +34,14 @@ from keras_vae import (
 RESULTS = pathlib.Path(__file__).parent / "results"
 BETAS = (1e-3, 1e-2, 1e-1, 1, 10, 100, 1024)
 SWEEPS = {
-    "digits": {"hidden": (256, 128), "epochs": 40, "batch_size": 64},
+    "digits": {"hidden": (256, 128), "epochs": 80, "batch_size": 64},
     "mnist": {"hidden": (512, 256), "epochs": 8, "batch_size": 128},
 }
 SPRITES = {
     "filters": (16, 32, 32),
     "hidden": (128,),
     "latent_dim": 10,
+    "discriminator": (256, 256, 256),
     "epochs": 15,
     "batch_size": 128,
     "bins": 20,
@@ -107,6 +108,9 @@ def sprites(_, seed, measured):
         pair = networks.conv(x.shape[1:], **shape)
         if kind is BetaTCVAE:
             arguments = {**arguments, "num_examples": len(x)}
+        if kind is FactorVAE:
+            network = networks.discriminator(SPRITES["latent_dim"], SPRITES["discriminator"])
+            arguments = {**arguments, "discriminator": network}
         model = kind(*pair, **arguments, seed=seed)
         fitting = {key: SPRITES[key] for key in ("epochs", "batch_size")}
         logs, seconds = train(model, x, **fitting)

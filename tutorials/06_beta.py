@@ -55,7 +55,7 @@ lesson = Lesson(
             **{"hidden": (128, 64), "epochs": 30, "batch_size": 32, **SPRITES},
         },
     },
-    figures={"mnist": {"images": "06_beta_images", "traversals": "06_traversals"}},
+    figures={"characters": {"images": "06_beta_images", "traversals": "06_traversals"}},
 )
 settings, show = lesson.settings, lesson.show
 epochs, batch_size = lesson.epochs or settings["epochs"], settings["batch_size"]
@@ -207,7 +207,7 @@ sprite_epochs = min(settings["sprite_epochs"], lesson.epochs or 10_000)
 encoder, decoder = networks.dense(sprites.shape[1:], 10, hidden=(256, 256))
 of_sprites = {
     **{f"β = {beta}": VAE(encoder, decoder, beta=beta, seed=0) for beta in (1, 4, 16)},
-    "β-TC = 6": BetaTCVAE(encoder, decoder, len(sprites), beta=6.0, seed=0),
+    "β-TC = 12": BetaTCVAE(encoder, decoder, len(sprites), beta=12.0, seed=0),
 }
 untrained = encoder.get_weights(), decoder.get_weights()
 trained, scores = {}, {}

@@ -46,7 +46,7 @@ lesson = Lesson(
             **{"epochs": 10, "batch_size": 32, "some": 200, "samples": 100},
         },
     },
-    figures={"mnist": {"pictures": "07_twelve_networks"}},
+    figures={"characters": {"pictures": "07_twelve_networks"}},
     arguments={
         "--seeds": {"type": int, "default": 1, "help": "trainings of each variant"},
         "--parallel": {"type": int, "default": 1, "help": "processes that train side by side"},

@@ -5,13 +5,13 @@ import keras
 from keras_vae import checks
 
 
-def discriminator(latent_dim, hidden=(256, 256, 256)):
+def discriminator(latent_dim, hidden=(128, 128, 128)):
     """A fully connected network from z to one logit, with leaky ReLUs (Kim and Mnih 2018).
 
     Args:
         latent_dim: int. Size of z.
         hidden: tuple of ints. Sizes of the hidden layers; the paper has six of 1,000. Defaults to
-            `(256, 256, 256)`.
+            `(128, 128, 128)`.
 
     Returns:
         `keras.Model`: `(batch, latent_dim)` to `(batch, 1)`.

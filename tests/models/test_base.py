@@ -106,6 +106,7 @@ def test_generator_states_are_saved_and_restored_keras3_4_2(make_vae, x, tmp_pat
         set(states)
         == set(loaded)
         == {
+            "control",
             "data_order",
             "generation_noise",
             "evaluation_noise",
