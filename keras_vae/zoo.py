@@ -102,14 +102,25 @@ def beta_tc_vae(
     return BetaTCVAE(*networks_, num_examples, beta=beta, likelihood=likelihood, seed=seed)
 
 
-@entry(FactorVAE, "Kim and Mnih 2018", "06_beta", hidden=(16,), gamma=5.0)
-def factor_vae(input_shape, latent_dim, gamma=10.0, likelihood="bernoulli", seed=None, **network):
+@entry(FactorVAE, "Kim and Mnih 2018", "06_beta", hidden=(16,), gamma=5.0, discriminator=(16,))
+def factor_vae(
+    input_shape,
+    latent_dim,
+    gamma=10.0,
+    discriminator=(128, 128, 128),
+    likelihood="bernoulli",
+    seed=None,
+    **network,
+):
     """A VAE in which a discriminator measures, and gamma weighs, how latents depend on each other.
+
+    `discriminator`: the sizes of its hidden layers.
 
     By parts: `FactorVAE(*networks.dense(input_shape, latent_dim), gamma=10.0)`
     """
     networks_ = networks.dense(input_shape, latent_dim, likelihood=likelihood, **network)
-    return FactorVAE(*networks_, gamma=gamma, likelihood=likelihood, seed=seed)
+    third = networks.discriminator(latent_dim, discriminator)
+    return FactorVAE(*networks_, third, gamma=gamma, likelihood=likelihood, seed=seed)
 
 
 @entry(InfoVAE, "Zhao 2019, Tolstikhin 2018", "06_beta", hidden=(16,), beta=0.5, mmd_weight=100.0)
