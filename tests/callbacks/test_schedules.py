@@ -6,7 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_vae.callbacks import CapacityIncrease, ControlVAE, CyclicalBeta, KLWarmup
+from keras_vae.callbacks import (
+    CapacityIncrease,
+    ControlVAE,
+    CyclicalBeta,
+    KLWarmup,
+    TensorBoard,
+)
+from tests.callbacks.test_tensorboard import scalars
 
 
 def test_beta_rises_linearly_and_stays(make_vae, x):
@@ -152,3 +159,13 @@ def test_a_bad_argument_is_refused(arguments, message):
 def test_a_bad_cycle_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         CyclicalBeta(**arguments)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_tensorboard_shows_what_a_schedule_moves_before_or_after_it(make_vae, x, tmp_path, first):
+    board = TensorBoard(tmp_path, skip=("graph", "images", "projector", "text", "hparams"))
+    rises = CapacityIncrease(epochs=2, end=6.0)
+    callbacks = [board, rises] if first else [rises, board]
+    make_vae(capacity=1.0).fit(x[:32], epochs=3, verbose=0, callbacks=callbacks)
+    found = scalars(tmp_path, "train", "epoch_capacity")
+    np.testing.assert_allclose([value for _, value in found], [0, 3, 6])

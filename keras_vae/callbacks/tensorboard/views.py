@@ -55,12 +55,11 @@ def latents(model, examples):
 
 
 def state(model):
-    """The learning rate of each optimizer, and beta if the model has one."""
-    values = {
-        f"learning_rate{_suffix(term, '_')}": number(optimizer.learning_rate)
-        for term, optimizer in optimizers(model).items()
-    }
-    return values | ({"beta": number(model.beta)} if hasattr(model, "beta") else {})
+    """The learning rate of each optimizer, and beta and capacity if the model has them."""
+    by_term = optimizers(model).items()
+    rates = {f"learning_rate{_suffix(term, '_')}": each.learning_rate for term, each in by_term}
+    found = rates | {name: getattr(model, name, None) for name in ("beta", "capacity")}
+    return {name: number(value) for name, value in found.items() if value is not None}
 
 
 def _suffix(term, separator):
