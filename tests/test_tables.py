@@ -1,6 +1,7 @@
 """The tables of the pages come from the JSON files of benchmarks and tutorials."""
 
 import importlib.util
+import itertools
 import json
 import pathlib
 import re
@@ -72,3 +73,22 @@ def test_every_record_names_its_origin():
         assert {"python", "keras", "tensorflow"} <= set(record["versions"])
         assert "seed" in record["settings"], path.name
         assert "/" not in json.dumps(record["machine"])
+
+
+def test_rate_distortion_and_units_follow_beta():
+    """No mean against the order by more than two standard errors; strictly above 0.05 nat."""
+    tables = load_tables()
+    for name in ("digits", "mnist"):
+        record = results.read(ROOT / f"benchmarks/results/beta_{name}.json")
+        rows = list(tables._over_seeds(record["results"]).values())
+        assert len(rows) == 7
+        for low, high in itertools.pairwise(rows):
+            for key, sign in (("kl_loss", -1), ("reconstruction_loss", 1), ("active_units", -1)):
+                rise = sign * (high[key].mean() - low[key].mean())
+                assert rise >= -2 * np.hypot(stats.sem(high[key]), stats.sem(low[key]))
+                if key != "active_units" and high["kl_loss"].mean() > 0.05:
+                    assert rise > 0
+        assert rows[-1]["kl_loss"].max() < 0.01
+        assert rows[-1]["from_class_mean"].max() < 0.01
+        best = min(range(7), key=lambda place: -rows[place]["test_elbo"].mean())
+        assert list(tables._over_seeds(record["results"]))[best] == "1"

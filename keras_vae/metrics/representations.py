@@ -63,7 +63,7 @@ def factor_vae_score(codes, factors, votes=2000, batch=64, seed=0):
     A vote: fix one value of one factor, take `batch` examples that have it, and name the latent
     whose variance among them is lowest, in units of its variance over all. The factor that most
     votes for a latent came from is the latent's; the score is the share of further votes from which
-    the fixed factor is named rightly. A constant latent is left out.
+    the fixed factor is named rightly. A constant latent is left out. If all are, the score is chance.
 
     Args:
         codes: array `(n, latents)`.
@@ -76,15 +76,16 @@ def factor_vae_score(codes, factors, votes=2000, batch=64, seed=0):
         float in [0, 1]; chance is 1 / k.
 
     Raises:
-        ValueError: as `mutual_information`; or no latent or factor varies.
+        ValueError: as `mutual_information`; or no factor varies.
     """
     codes, factors = _checked(codes, factors)
-    variances = codes.var(axis=0)
-    alive = variances > 1e-12 * variances.max()
+    alive = np.ptp(codes, axis=0) > 0
     varying = [k for k in range(factors.shape[1]) if np.ptp(factors[:, k])]
-    if not alive.any() or not varying:
-        raise ValueError("codes or factors do not vary; there is nothing to score.")
-    scaled = codes[:, alive] / np.sqrt(variances[alive])
+    if not varying:
+        raise ValueError("Each factor has a single value; expected factors that vary.")
+    if not alive.any():
+        return 1 / len(varying)  # nothing to vote with
+    scaled = codes[:, alive] / codes[:, alive].std(axis=0)
     rows_of = {k: [np.flatnonzero(factors[:, k] == v) for v in np.unique(factors[:, k])]
                for k in varying}  # fmt: skip
     generator = np.random.default_rng(seed)
@@ -118,7 +119,7 @@ def dci(codes, factors, test_share=0.2, seed=0, trees=20):
 
     Returns:
         dict of floats `disentanglement`, `completeness` and `informativeness`, and `importance`, an
-        array `(latents, k)` whose columns sum to 1.
+        array `(latents, k)` whose columns sum to 1, or 0 if no latent is of use.
 
     Raises:
         ValueError: as `mutual_information`; or no factor varies.
@@ -145,8 +146,9 @@ def dci(codes, factors, test_share=0.2, seed=0, trees=20):
     of_latent = importance.sum(axis=1)
     disentangled = 1 - _entropy(importance, axis=1) / np.log(max(2, importance.shape[1]))
     complete = 1 - _entropy(importance, axis=0) / np.log(max(2, importance.shape[0]))
+    used = of_latent.sum()  # 0 if no forest found a use for any latent
     return {
-        "disentanglement": float(np.average(disentangled, weights=of_latent)),
+        "disentanglement": float(np.sum(disentangled * of_latent) / used) if used else 0.0,
         "completeness": float(complete.mean()),
         "informativeness": float(np.mean(informativeness)),
         "importance": importance,
