@@ -63,7 +63,8 @@ def factor_vae_score(codes, factors, votes=2000, batch=64, seed=0):
     A vote: fix one value of one factor, take `batch` examples that have it, and name the latent
     whose variance among them is lowest, in units of its variance over all. The factor that most
     votes for a latent came from is the latent's; the score is the share of further votes from which
-    the fixed factor is named rightly. A constant latent is left out. If all are, the score is chance.
+    the fixed factor is named rightly. Constant latents are left out; without any other, the score
+    is chance.
 
     Args:
         codes: array `(n, latents)`.
