@@ -114,6 +114,7 @@ def test_with_beta_1_its_loss_is_that_of_a_vae(x):
         assert of_ours[name] == pytest.approx(of_plain[name], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_large_beta_lowers_the_total_correlation():
     """Of data whose two causes make correlated latents in a plain VAE."""
     generator = np.random.default_rng(0)

@@ -75,6 +75,7 @@ def test_a_kernel_is_1_at_0_and_falls(kernel):
     assert np.all(np.diff(values) < 0)
 
 
+@pytest.mark.slow
 @both_kernels
 def test_the_latents_as_a_whole_approach_the_prior(x, kernel):
     """With beta = 0, by the MMD alone."""

@@ -54,7 +54,7 @@ def test_free_bits_keep_latents_in_use_that_the_kl_would_switch_off(x):
     assert units[0.0] < units[0.3] == 6
 
 
-@pytest.mark.parametrize("capacity", [3.0, 8.0])
+@pytest.mark.parametrize("capacity", [3.0, pytest.param(8.0, marks=pytest.mark.slow)])
 def test_a_capacity_holds_the_kl_at_its_value(x, capacity):
     keras.utils.set_random_seed(0)
     vae = VAE(*networks.dense((8, 8, 1), 6, hidden=(64,)), beta=50.0, capacity=capacity, seed=0)
