@@ -88,12 +88,10 @@ def mmd(z, u, kernel="imq"):
     """
     n, dim = ops.cast(ops.shape(z)[0], "float32"), z.shape[1]
 
-    def mean(a, b, pairs):
+    def mean(a, b, own=0.0):  # own: how many pairs are a draw with itself, whose k is 1
         a_squared, b_squared = (ops.sum(ops.square(c), axis=1) for c in (a, b))
         squared = a_squared[:, None] + b_squared - 2 * ops.matmul(a, ops.transpose(b))
         values = KERNELS[kernel](ops.maximum(squared, 0.0), dim)
-        # k(a, a) = 1: a draw is not compared with itself.
-        own = 0.0 if pairs else n
-        return (ops.sum(values) - own) / ops.maximum(n * (n if pairs else n - 1), 1.0)
+        return (ops.sum(values) - own) / ops.maximum(n * n - own, 1.0)
 
-    return mean(z, z, False) - 2 * mean(z, u, True) + mean(u, u, False)
+    return mean(z, z, n) - 2 * mean(z, u) + mean(u, u, n)
