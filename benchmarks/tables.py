@@ -240,7 +240,11 @@ def sprites():
             for key, form in figures.items()
         ]
 
-    rows = {name: cells(row) for name, row in _over_seeds(record["results"]).items()}
+    titles = {"beta-TC": "β-TCVAE, β =", "beta": "β-VAE, β =", "Factor": "FactorVAE, γ ="}
+    rows = {}
+    for name, row in _over_seeds(record["results"]).items():
+        kind, _, weight = name.rpartition(" ")
+        rows[f"{titles[kind]} {weight}"] = cells(row)
     heads = ["KL", "reconstruction loss", "gap", *factors, "Factor-VAE score"]
     heads += ["disentanglement", "completeness", "total correlation", "active units"]
     return (
@@ -250,6 +254,26 @@ def sprites():
         f"gap is of the {settings['codes']} of q(z\\|x), with {settings['bins']} bins of equal "
         "width; the columns after it are its parts, one a factor. The total correlation is that of "
         f"all examples, in nats. {_origin(record)}"
+    )
+
+
+def twelve_networks():
+    record = results.read(ROOT / "tutorials/results/07_twelve_networks_characters.json")
+    found, settings = record["results"], record["settings"]
+    rows = {}
+    for place, name in enumerate(settings["variants"], start=1):
+        cells = [
+            f"{found[f'{place:02}_{key}']:.1f} ± {found[f'{place:02}_{key}_error']:.1f}"
+            for key in ("elbo", "log_p")
+        ]
+        for key, form in (("train_elbo", ".1f"), ("active_units", ".1f"), ("seconds", ".0f")):
+            cells.append(f"{found[f'{place:02}_{key}']:{form}}")
+        rows[name] = cells
+    heads = ["", "ELBO, test", "log p(x)", "ELBO, training", "active units", "seconds"]
+    return (
+        f"{_table(heads, rows)}\n\nPackaged digits, {settings['epochs']} epochs, means over "
+        f"{settings['seeds']} seeds in nats; ± is the standard error; log p(x) with "
+        f"{settings['num_samples']} samples. {_origin(record)}"
     )
 
 
@@ -416,6 +440,7 @@ TABLES = {
     "pretrained": pretrained_models,
     "speed": speed,
     "sprites": sprites,
+    "twelve_networks": twelve_networks,
 }
 
 

@@ -195,9 +195,11 @@ def text(mean, error, width=10):
     return f"{mean:{width}.2f}{error}"
 
 
-print(f"{'':24}{'ELBO, test':>12}{'training':>12}{'log p(x)':>12}{'active':>8}{'seconds':>9}")
+wide = 12 if arguments.seeds == 1 else 20
+print(f"{'':24}{'ELBO, test':>{wide}}{'training':>{wide}}{'log p(x)':>{wide}}", end="")
+print(f"{'active':>8}{'seconds':>9}")
 for name in VARIANTS:
-    cells = [text(*of(name, key), 12) for key in ("elbo", "train_elbo", "log_p")]
+    cells = [f"{text(*of(name, key)):>{wide}}" for key in ("elbo", "train_elbo", "log_p")]
     active, seconds = (of(name, key)[0] for key in ("active_units", "seconds"))
     print(f"{name:24}{''.join(cells)}{active:8.1f}{seconds:9.0f}")
 
