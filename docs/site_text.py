@@ -31,6 +31,9 @@ _MODELS = """
 models/autoencoder
 models/vae
 models/beta_vae
+models/beta_tc_vae
+models/factor_vae
+models/info_vae
 models/conditional_vae
 ```
 """

@@ -24,12 +24,8 @@ class FactorVAE(VAE):
 
     It logs `total_correlation`, the discriminator's estimate in nats, and `discriminator_loss`,
     log 2 = 0.69 where the two cannot be told apart. The shuffle is within a batch, so
-    `discriminator_loss` depends on the batch size. Each player may have an optimizer of its own:
-
-        vae.compile(optimizers.PerTerm({
-            "loss": optimizers.Adam(1e-3),
-            "discriminator_loss": optimizers.Adam(1e-4, beta_1=0.5),
-        }))
+    `discriminator_loss` depends on the batch size. Each of the two may have an optimizer of its
+    own: `optimizers.PerTerm({"loss": ..., "discriminator_loss": ...})`.
 
     Args:
         encoder, decoder, likelihood, prior, beta, seed, free_bits, capacity: as in `VAE`.
@@ -44,7 +40,9 @@ class FactorVAE(VAE):
 
     >>> encoder, decoder = keras_vae.networks.dense((8, 8, 1), latent_dim=2)
     >>> vae = keras_vae.FactorVAE(encoder, decoder, gamma=10.0)
-    >>> vae.compile(optimizer=keras_vae.optimizers.Adam())
+    >>> rates = {"loss": 1e-3, "discriminator_loss": 1e-4}
+    >>> adams = {name: keras_vae.optimizers.Adam(rate) for name, rate in rates.items()}
+    >>> vae.compile(keras_vae.optimizers.PerTerm(adams))
     >>> history = vae.fit(np.zeros((64, 8, 8, 1)), verbose=0)
     """
 
