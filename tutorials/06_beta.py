@@ -166,7 +166,8 @@ for beta, row in zip(betas, found, strict=True):
 from_tenth = slice(2, None)
 rates = np.array([row["kl_loss"] for row in found])
 distortions = np.array([row["reconstruction_loss"] for row in found])
-figure = plotting.rate_distortion(rates[from_tenth], distortions[from_tenth], names[from_tenth])
+beside = ["β = 0.1", "β = 1", "β = 10", "", "β = 100, 1024"]  # the last two are one point
+figure = plotting.rate_distortion(rates[from_tenth], distortions[from_tenth], beside)
 show(figure, "rate_distortion")
 
 # %% [markdown]

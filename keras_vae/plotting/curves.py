@@ -109,6 +109,7 @@ def rate_distortion(rates, distortions, names=(), title=None):
     every_rate, every_loss = (
         np.concatenate([*map(np.ravel, d.values())]) for d in (families, others)
     )
+    axes.margins(0.15)  # names stand within the axes
     limits = axes.get_xlim(), axes.get_ylim()
     for bound in np.quantile(every_rate + every_loss, [0.0, 0.5, 1.0]):
         axes.plot(limits[0], bound - np.array(limits[0]), color="grey", linewidth=0.6, zorder=0)
