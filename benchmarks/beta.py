@@ -1,6 +1,6 @@
 """What beta does: rate, distortion, latents in use, and how well a latent matches a factor.
 
-    python benchmarks/beta.py --dataset digits     # packaged characters; 5 minutes
+    python benchmarks/beta.py --dataset digits     # packaged characters; 10 minutes
     python benchmarks/beta.py --dataset mnist      # 20 minutes
     python benchmarks/beta.py --dataset sprites    # 40 minutes: mutual information gap, ...
 

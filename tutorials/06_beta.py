@@ -276,8 +276,8 @@ lesson.finish(record, epochs=epochs, batch_size=batch_size, hidden=settings["hid
 #   distortion; it does not move the curve.
 # - A small β gives the best reconstructions and the worst draws. A large β switches latents off, in
 #   the end all of them.
-# - The bound is a bound at β = 1 only, and there the ELBO is largest.
+# - The ELBO is largest at β = 1. A larger β trains a looser bound, a smaller one none.
 # - A larger β makes latents independent, at the price of distortion. The β-TCVAE pays for the
 #   dependence alone.
-# - Independent latents need not be the factors that a human would name. Orientation and shape are
-#   known by several latents together, and no setting here gives each a latent of its own.
+# - Independent latents need not be the factors that a human would name. Here no latent knows the
+#   orientation, and none knows the shape alone.

@@ -1,14 +1,13 @@
 """ControlVAE (Shao 2020): a controller chooses beta so that the KL stays at a set point.
 
-The error of a step is e = (KL - kl) / kl, limited to [-1, 1], and
+The error of a step is e = log(KL / kl), limited to [-2, 2], and
 
-    log beta = proportional * e + integral * (sum of all errors so far)
+    log beta = log(first beta) + proportional * e + integral * (sum of all errors so far)
 
-A KL above the set point raises beta, one below lowers it. Where beta is at a limit and the error
-would push it further, the sum stands still (the paper's anti-windup, its algorithm 1). The paper
-controls beta itself, in nats, with gains for each data set. The logarithm of beta and the relative
-error make one pair of gains serve from beta = 1e-3 to 1e3, and for images of any size (lecture row
-M11).
+A KL above the set point raises beta, one below lowers it. Where beta is at a limit, the sum stands
+still (the paper's anti-windup). The paper controls beta itself by the error in nats, with gains for
+each data set. With the two logarithms one pair of gains serves from beta = 1e-3 to 1e3, and for
+images of any size (lecture row M11).
 """
 
 import math
@@ -22,8 +21,8 @@ from keras_vae.callbacks.schedules import warn_about_monitors
 class ControlVAE(keras.callbacks.Callback):
     """Hold the KL of a VAE at a set point, in nats, by a PI controller of beta.
 
-    It starts from the beta of the model. The sum of errors is saved with the model, so a resumed
-    `fit` goes on. The log `beta` holds the value at the end of each epoch.
+    It starts from the beta of the model. The sum of errors is saved with the model, so a resumed or
+    second `fit` goes on from the sum, whatever beta is then. The log `beta` holds the value at the end of each epoch.
 
     It acts after each batch; with `steps_per_execution=k` after k batches, on their mean KL.
 
@@ -85,7 +84,8 @@ class ControlVAE(keras.callbacks.Callback):
         low, high = math.log(self.beta_min), math.log(self.beta_max)
         total = float(self.model.control_state)  # of the errors, times the gain
         if math.isnan(total):
-            total = min(max(math.log(max(float(self.model.beta), self.beta_min)), low), high)
+            total = math.log(max(float(self.model.beta), self.beta_min))
+        total = min(max(total, low), high)  # the limits may be other ones than in an earlier fit
         error = math.log(max(kl, 1e-12) / self.kl)
         error = min(max(error, -2.0), 2.0)
         log_beta = total + self.integral * steps * error + self.proportional * error

@@ -100,8 +100,7 @@ class KLWarmup(Schedule):
 class CyclicalBeta(KLWarmup):
     """Raise beta linearly in the first part of each cycle, then keep it until the cycle ends.
 
-    In the low part of a cycle the latents learn anew, from a better decoder than before (Fu 2019,
-    equation 6).
+    In the low part of a cycle the latents learn anew, from a better decoder than before (Fu 2019).
 
         beta(e) = start + (end - start) * min(1, (e mod epochs) / (rising * epochs))
 

@@ -25,14 +25,14 @@ def mutual_information(codes, factors, bins=20):
     >>> mutual_information([[0.0], [0.0], [1.0], [1.0]], [[0], [0], [1], [1]]).round(3)
     array([[0.693]])
     """
-    codes, factors = _checked(codes, factors)
+    codes, factors = _checked(codes, factors, bins=bins)
     binned = np.stack([_binned(latent, bins) for latent in codes.T], axis=1)
     values = [np.unique(factor, return_inverse=True)[1] for factor in factors.T]
     return np.array([[_information(latent, value) for value in values] for latent in binned.T])
 
 
 def mutual_information_gap(codes, factors, bins=20):
-    """The mutual information gap (Chen 2018, equation 6): 1 if one latent alone knows each factor.
+    """The mutual information gap (Chen 2018): 1 if one latent alone knows each factor.
 
     For each factor, the latent that knows most of it minus the second, as a share of what there is
     to know, H(factor); the mean over the factors.
@@ -79,7 +79,7 @@ def factor_vae_score(codes, factors, votes=2000, batch=64, seed=0):
     Raises:
         ValueError: as `mutual_information`; or no factor varies.
     """
-    codes, factors = _checked(codes, factors)
+    codes, factors = _checked(codes, factors, votes=votes, batch=batch)
     alive = np.ptp(codes, axis=0) > 0
     varying = [k for k in range(factors.shape[1]) if np.ptp(factors[:, k])]
     if not varying:
@@ -156,7 +156,10 @@ def dci(codes, factors, test_share=0.2, seed=0, trees=20):
     }
 
 
-def _checked(codes, factors):
+def _checked(codes, factors, **counts):
+    for name, count in counts.items():
+        if not isinstance(count, (int, np.integer)) or count < 2:
+            raise ValueError(f"{name} is {count!r}; expected an int of at least 2.")
     codes, factors = np.asarray(codes, "float64"), np.asarray(factors)
     factors = factors[:, np.newaxis] if factors.ndim == 1 else factors
     if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or not codes.size:

@@ -29,7 +29,7 @@ class ConditionalVAE(VAE):
     Args:
         encoder: keras.Model. `[x, condition]` to `(z_mean, z_log_var)`.
         decoder: keras.Model. `[z, condition]` to what the likelihood needs.
-        likelihood, prior, beta, seed: as in `VAE`.
+        likelihood, prior, beta, seed, free_bits, capacity: as in `VAE`.
 
     It logs the same as a `VAE`; `elbo` bounds log p(x|c), and `log_likelihood` estimates it.
 

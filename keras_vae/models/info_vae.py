@@ -6,7 +6,7 @@ them together, q(z), are p(z). The maximum mean discrepancy compares two sets of
     MMD = mean k(z, z') - 2 mean k(z, u) + mean k(u, u'),     z ~ q(z), u ~ p(z)
     loss = -log p(x|z) + beta * KL(q(z|x) || p(z)) + mmd_weight * MMD
 
-(equation 7 of Zhao: beta = 1 - alpha, mmd_weight = alpha + lambda - 1; lecture row M3). Kernels:
+(in the letters of Zhao beta = 1 - alpha, mmd_weight = alpha + lambda - 1; lecture row M3). Kernels:
 
     "rbf"  k = exp(-|z - u|^2 / (2 latent_dim))
     "imq"  k = mean over s of c / (c + |z - u|^2), c = 2 latent_dim s, s = 0.1, ..., 10

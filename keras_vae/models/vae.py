@@ -49,10 +49,10 @@ class VAE(BaseModel):
         beta: float, at least 0. Weight of the KL term; assign `vae.beta = 0.5` to change it.
             Defaults to `1.0`, the bound itself.
         free_bits: float, at least 0. Nats for each latent that cost nothing more: the KL term is
-            sum_j max(free_bits, KL_j), where KL_j is the mean over the batch (Kingma 2016,
-            equation 15). Defaults to `0.0`.
+            sum_j max(free_bits, KL_j), where KL_j is the mean over the batch (free bits,
+            Kingma 2016). Defaults to `0.0`.
         capacity: float, at least 0, or None. With a capacity C, in nats, the KL term is |KL - C|,
-            KL the mean over the batch, and beta is its gamma (Burgess 2018, equation 8); assign
+            KL the mean over the batch, and beta is its gamma (Burgess 2018); assign
             `vae.capacity = 5.0` to change it. Defaults to `None`.
         seed: int. Fixes the draws of z and the order of the data; initial weights and dropout
             belong to the networks. Defaults to `None`.

@@ -148,6 +148,13 @@ def test_arrays_that_do_not_belong_together_are_refused(codes, factors, message)
 
 
 def test_what_cannot_be_scored_is_said(factors):
+    for score, name in (
+        (metrics.mutual_information_gap, "bins"),
+        (metrics.factor_vae_score, "votes"),
+        (metrics.factor_vae_score, "batch"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} is 0; expected an int of at least 2"):
+            score(factors, factors, **{name: 0})
     with pytest.raises(ValueError, match="a gap needs at least 2"):
         metrics.mutual_information_gap(factors[:, :1], factors)
     for score in SCORES.values():
