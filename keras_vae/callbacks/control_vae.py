@@ -21,8 +21,9 @@ from keras_vae.callbacks.schedules import warn_about_monitors
 class ControlVAE(keras.callbacks.Callback):
     """Hold the KL of a VAE at a set point, in nats, by a PI controller of beta.
 
-    It starts from the beta of the model. The sum of errors is saved with the model, so a resumed or
-    second `fit` goes on from the sum, whatever beta is then. The log `beta` holds the value at the end of each epoch.
+    It starts from the beta of the model. The sum of errors is saved with the model. A resumed or
+    second `fit` goes on from that sum, whatever beta is then. The log `beta` holds the value at the
+    end of each epoch.
 
     It acts after each batch; with `steps_per_execution=k` after k batches, on their mean KL.
 

@@ -53,8 +53,13 @@ class FactorVAE(VAE):
     def __init__(self, encoder, decoder, discriminator=None, *, gamma=10.0, **kwargs):
         super().__init__(encoder, decoder, **kwargs)
         if discriminator is None:
-            (latent_dim,) = self.signature.latent_shape
-            discriminator = networks.discriminator(latent_dim)
+            shape = self.signature.latent_shape
+            if shape is None or len(shape) != 1:
+                raise ValueError(
+                    f"The latents have shape {shape}, of which no discriminator can be made; give "
+                    "discriminator=, a network from z to one logit."
+                )
+            discriminator = networks.discriminator(*shape)
         self.discriminator = discriminator
         self.gamma = checks.number(gamma, "gamma")
 

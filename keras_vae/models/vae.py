@@ -103,10 +103,13 @@ class VAE(BaseModel):
         # The integral of `callbacks.ControlVAE`; no weight, so that its use changes no file.
         vars(self)["control_state"] = keras.Variable(np.nan, trainable=False, dtype="float64")
         self.free_bits = checks.number(free_bits, "free_bits")
+        if free_bits:
+            self.formula += f", where KL = sum_j max({free_bits:g}, KL_j)"
         self._initial_capacity = self._capacity = None
         if capacity is not None:
             if free_bits:
                 raise ValueError("free_bits and capacity are two forms of the KL term; give one.")
+            self.formula += ", where KL = |KL - capacity|"
             self._initial_capacity = checks.number(capacity, "capacity")
             self._capacity = self.add_weight(
                 shape=(), initializer="zeros", trainable=False, dtype="float32", name="capacity"

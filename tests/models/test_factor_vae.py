@@ -108,6 +108,10 @@ def test_what_does_not_fit_is_refused(x):
     pair = networks.dense((8, 8, 1), 2, hidden=(16,))
     with pytest.raises(ValueError, match="gamma is -1"):
         FactorVAE(*pair, gamma=-1)
+    blocks = kinds.blocks()
+    blocks = keras.Model(blocks[0].input, [blocks[0].output] * 2), blocks[1]
+    with pytest.raises(ValueError, match=r"shape \(2, 2, 3\), of which no discriminator"):
+        FactorVAE(*blocks)
     two = FactorVAE(*pair, kinds.head(2, 2, heads=1))
     two.compile(optimizers.Adam())
     with pytest.raises(ValueError, match=r"expected one logit, \(batch, 1\)"):

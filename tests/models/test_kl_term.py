@@ -93,6 +93,12 @@ def test_capacity_is_a_weight_that_is_saved(make_vae, x, tmp_path):
     assert len(make_vae().weights) == len(vae.weights) - 1  # files of models without one still fit
 
 
+def test_the_formula_that_tensorboard_shows_has_the_form(make_vae):
+    assert "max(0.5, KL_j)" in make_vae(free_bits=0.5).formula
+    assert "|KL - capacity|" in make_vae(capacity=1.0).formula
+    assert make_vae().formula == VAE.formula
+
+
 def test_every_vae_inherits_them(digits):
     x, y = digits
     models = [

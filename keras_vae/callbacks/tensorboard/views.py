@@ -191,7 +191,7 @@ def texts(model, missing):
     mro = type(model).__mro__
     owner = next(cls for cls in mro if "formula" in vars(cls))
     changed = [name for cls in mro[: mro.index(owner)] for name in _HOOKS if name in vars(cls)]
-    loss = f"    {owner.formula}\n\nIn nats for each example, averaged over examples."
+    loss = f"    {model.formula}\n\nIn nats for each example, averaged over examples."
     if changed:
         loss += f" `{type(model).__name__}` has its own {', '.join(changed)}."
     values = {"model": "\n".join(f"    {line}" for line in lines), "loss": loss}
