@@ -21,9 +21,10 @@ from keras_vae.models.beta_tc_vae import BetaTCVAE
 from keras_vae.models.conditional_vae import ConditionalVAE
 from keras_vae.models.factor_vae import FactorVAE
 from keras_vae.models.info_vae import InfoVAE
+from keras_vae.models.iwae import IWAE
 from keras_vae.models.vae import VAE
 
-__all__ = ["VAE", "Autoencoder", "BetaTCVAE", "ConditionalVAE", "FactorVAE", "InfoVAE"]
+__all__ = ["IWAE", "VAE", "Autoencoder", "BetaTCVAE", "ConditionalVAE", "FactorVAE", "InfoVAE"]
 
 Entry = collections.namedtuple("Entry", ["make", "model", "paper", "tutorial", "example"])
 ENTRIES = {}
@@ -162,3 +163,25 @@ def conditional_vae(
     )
     prior = priors.Mixture(latent_dim, components, condition)
     return ConditionalVAE(*networks_, likelihood=likelihood, prior=prior, seed=seed)
+
+
+@entry(IWAE, "Burda 2016", "08_missing_values", hidden=(16,), num_samples=3)
+def iwae(input_shape, latent_dim, num_samples=5, likelihood="bernoulli", seed=None, **network):
+    """A VAE that is trained on the tighter bound of several draws of z.
+
+    By parts: `IWAE(*networks.dense(input_shape, latent_dim), num_samples=5)`
+    """
+    networks_ = networks.dense(input_shape, latent_dim, likelihood=likelihood, **network)
+    return IWAE(*networks_, num_samples=num_samples, likelihood=likelihood, seed=seed)
+
+
+@entry(IWAE, "Mattei and Frellsen 2019", "08_missing_values", hidden=(16,), num_samples=3)
+def miwae(input_shape, latent_dim, num_samples=5, likelihood="bernoulli", seed=None, **network):
+    """An IWAE whose encoder reads missing values, NaN, and the mask of the known ones.
+
+    By parts: `IWAE(*networks.dense(input_shape, latent_dim, missing="mask"), num_samples=5)`
+    """
+    networks_ = networks.dense(
+        input_shape, latent_dim, likelihood=likelihood, missing="mask", **network
+    )
+    return IWAE(*networks_, num_samples=num_samples, likelihood=likelihood, seed=seed)

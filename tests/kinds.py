@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vae import VAE, Autoencoder, ConditionalVAE, networks, priors
+from keras_vae import IWAE, VAE, Autoencoder, ConditionalVAE, networks, priors
 from keras_vae.distributions import Distribution, Normal, NormalMixture, kl_divergence
 from keras_vae.likelihoods import Likelihood
 from keras_vae.models.base import BaseModel
@@ -28,26 +28,6 @@ def head(inputs, outputs, hidden=16, name=None, heads=2):
     x = keras.Input((inputs,))
     h = keras.layers.Dense(hidden, activation="tanh")(x)
     return keras.Model(x, [keras.layers.Dense(outputs)(h) for _ in range(heads)], name=name)
-
-
-@registered
-class IWAE(VAE):
-    """log 1/K sum_k p(x, z_k) / q(z_k|x) in place of the bound (Burda 2016, eq. 8)."""
-
-    loss_names = ("loss", "elbo")
-
-    def __init__(self, *args, num_samples=5, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.num_samples = num_samples
-
-    def objective(self, x, y=None, training=False):
-        log_weights = self.log_weights(x, y, self.num_samples, training)
-        with keras.name_scope("loss"):
-            bound = ops.logsumexp(log_weights, axis=1) - ops.log(float(self.num_samples))
-            return {"loss": -bound, "elbo": ops.mean(log_weights, axis=1)}
-
-    def get_config(self):
-        return {**super().get_config(), "num_samples": self.num_samples}
 
 
 @registered
@@ -262,16 +242,6 @@ class Vamp(VAE):
 
 
 @registered
-class Missing(VAE):
-    """Missing values, NaN: the encoder reads 0, and the bound leaves them out (Nazabal 2020)."""
-
-    signature = Signature(accepts_missing=True)
-
-    def posterior(self, x, condition=None, training=False):
-        return super().posterior(ops.where(ops.isnan(x), 0.0, x), condition, training)
-
-
-@registered
 class VQ(Autoencoder):
     """A code is the nearest vector of a codebook (van den Oord 2017); `encode` gives its index."""
 
@@ -416,7 +386,7 @@ KINDS = {  # name -> (makes the model, turns digits x, y into the data of `fit`)
         lambda x, y: (tokens(len(x)),),
     ),
     "vamp": (lambda: Vamp(*dense(), seed=1), lambda x, y: (x,)),
-    "missing": (lambda: Missing(*dense(), seed=1), lambda x, y: (with_holes(x),)),
+    "missing": (lambda: VAE(*dense(missing="mask"), seed=1), lambda x, y: (with_holes(x),)),
     "VQ": (lambda: VQ(*blocks(), seed=1), lambda x, y: (x,)),
     "flow": (flow, lambda x, y: (x,)),
 }

@@ -11,9 +11,14 @@ import tensorflow as tf
 
 from keras_vae.distributions import (
     Bernoulli,
+    Categorical,
+    Columns,
     Distribution,
+    LogNormal,
+    Multinomial,
     Normal,
     NormalMixture,
+    Poisson,
     kl_divergence,
 )
 
@@ -235,3 +240,142 @@ def test_draws_of_a_mixture_follow_its_density(mixture_values):
     assert ratio.mean() == pytest.approx(1, abs=0.03)
     rows = [np.repeat(value, 40_000, axis=0) for value in first]
     np.testing.assert_allclose(NormalMixture(*rows).sample(seed=1), draws, rtol=1e-5)
+
+
+# Kinds of values ---------------------------------------------------------------------------
+
+
+def columns_of(rng, rows=6):
+    """A table of each kind, its distribution, and its log-density by SciPy, by column."""
+    mean, log_var = rng.normal(size=(2, rows, 2))
+    log_rate, logits = rng.normal(size=(rows, 2)), rng.normal(size=(rows, 1, 3))
+    log_odds = rng.normal(size=(rows, 1))
+    p = Columns(
+        [
+            Normal(mean, log_var),
+            LogNormal(mean, log_var),
+            Poisson(log_rate),
+            Bernoulli(log_odds),
+            Categorical(logits),
+        ],
+        [[7, 0], [1, 2], [3, 6], [4], [5]],
+    )
+    real, positive = rng.normal(size=(rows, 2)), np.exp(rng.normal(size=(rows, 2)))
+    count, binary = rng.poisson(3, (rows, 2)), rng.integers(0, 2, (rows, 1))
+    category = rng.integers(0, 3, (rows, 1))
+    deviation = np.exp(log_var / 2)
+    probability = scipy.special.softmax(logits, axis=-1)[:, 0]
+    by_scipy = [
+        scipy.stats.norm.logpdf(real, mean, deviation),
+        scipy.stats.lognorm.logpdf(positive, deviation, scale=np.exp(mean)),
+        scipy.stats.poisson.logpmf(count, np.exp(log_rate)),
+        scipy.stats.bernoulli.logpmf(binary, scipy.special.expit(log_odds)),
+        np.log(np.take_along_axis(probability, category, axis=1)),
+    ]
+    order = [1, 2, 3, 4, 6, 7, 5, 0]
+    x = np.concatenate([real, positive, count, binary, category], axis=1)[:, order]
+    return p, x, np.concatenate(by_scipy, axis=1)[:, order]
+
+
+def test_the_density_of_a_table_is_the_sum_of_scipys_by_kind(rng):
+    p, x, by_scipy = columns_of(rng)
+    np.testing.assert_allclose(p.log_density(x), by_scipy, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(p.log_prob(x), by_scipy.sum(axis=1), rtol=1e-5)
+    mask = rng.random(x.shape) < 0.5
+    holes = np.where(mask, x, np.nan)
+    expected = (by_scipy * mask).sum(axis=1)
+    np.testing.assert_allclose(p.log_prob(holes, mask), expected, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(p.log_prob(x[:, ::-1] * 0 + 1), by_scipy.sum(axis=1))
+
+
+def test_missing_values_of_every_kind_pass_no_gradient(rng):
+    p, x, _ = columns_of(rng)
+    mask = np.zeros(x.shape, bool)
+    mask[:, [0, 3]] = True
+    holes = np.where(mask, x, np.nan)
+    for name, make in {
+        "log_var": lambda v: LogNormal(0.0 * v, v),
+        "log_rate": Poisson,
+        "logits": lambda v: Categorical(tf.stack([v, -v], axis=-1)),
+    }.items():
+        values = np.minimum(abs(holes), 1.0)
+        found = gradient(lambda v, make=make, x=values: make(v).log_prob(x, mask), 0.5 * x)
+        assert np.isfinite(found).all(), name
+        assert not found[~mask].any(), name
+        assert found[mask].any(), name
+    assert np.isfinite(p.log_prob(holes, mask)).all()
+
+
+def test_points_of_a_table_are_means_and_of_categories_the_most_probable(rng):
+    p, _, _ = columns_of(rng)
+    assert p.mean is None
+    point = p.point.numpy()
+    np.testing.assert_allclose(point[:, 0], p.parts[0].mean[:, 1])
+    np.testing.assert_allclose(point[:, 3], p.parts[2].mean[:, 0])
+    np.testing.assert_array_equal(point[:, 5], np.argmax(p.parts[4].logits[:, 0], axis=-1))
+    np.testing.assert_allclose(p.decide(p.expectation), point, rtol=1e-6)
+
+
+def test_the_value_of_a_mixture_of_categories_is_chosen_after_their_average():
+    """Two draws that favour classes 0 and 2 slightly, and class 1 each in second place."""
+    draws = Categorical(np.log([[[0.5, 0.45, 0.05]], [[0.05, 0.45, 0.5]]]))
+    assert draws.decide(np.mean(draws.expectation, axis=0)).numpy() == [1]
+
+
+@pytest.mark.parametrize(
+    ("p", "mean", "variance"),
+    [
+        (LogNormal(0.3, -1.0), np.exp(0.3 + np.exp(-1) / 2), None),
+        (Poisson(np.log(0.2)), 0.2, 0.2),
+        (Poisson(np.log(3.7)), 3.7, 3.7),
+        (Poisson(np.log(5000.0)), 5000, 5000),
+    ],
+)
+def test_draws_of_counts_and_positive_values_have_the_moments_of_their_law(p, mean, variance):
+    draws = p.sample(1, (20_000, 2)).numpy()
+    error = 5 * draws.std() / np.sqrt(draws.size)
+    assert abs(draws.mean() - mean) < error
+    np.testing.assert_allclose(p.mean, mean, rtol=1e-5)
+    if variance is not None:
+        assert draws.var() == pytest.approx(variance, rel=0.05)
+        np.testing.assert_array_equal(draws, np.round(draws))
+        assert draws.min() >= 0
+
+
+def test_draws_of_categories_and_choices_have_their_probabilities():
+    probabilities = np.array([0.2, 0.5, 0.3])
+    logits = np.broadcast_to(np.log(probabilities), (20_000, 3))
+    one = Categorical(logits[:, None]).sample(1).numpy()
+    np.testing.assert_allclose(
+        np.bincount(one[:, 0].astype(int)) / len(one), probabilities, atol=0.02
+    )
+    many = Multinomial(logits, total=5).sample(1).numpy()
+    np.testing.assert_array_equal(many.sum(axis=1), 5)
+    np.testing.assert_allclose(many.mean(axis=0), 5 * probabilities, rtol=0.03)
+    np.testing.assert_allclose(Multinomial(logits, total=5).mean[0], 5 * probabilities, rtol=1e-5)
+
+
+def test_multinomial_log_prob_equals_scipy_and_chooses_among_known_items(rng):
+    logits = rng.normal(size=(5, 4))
+    x = rng.poisson(2, (5, 4))
+    p = scipy.special.softmax(logits, axis=1)
+    expected = [
+        scipy.stats.multinomial.logpmf(row, row.sum(), q) for row, q in zip(x, p, strict=True)
+    ]
+    np.testing.assert_allclose(Multinomial(logits).log_prob(x), expected, rtol=1e-4, atol=1e-5)
+    mask = np.array([True, True, False, True])
+    among = p[:, mask] / p[:, mask].sum(axis=1, keepdims=True)
+    expected = [
+        scipy.stats.multinomial.logpmf(row, row.sum(), q)
+        for row, q in zip(x[:, mask], among, strict=True)
+    ]
+    holes = np.where(mask, x, np.nan)
+    found = Multinomial(logits).log_prob(holes, np.broadcast_to(mask, x.shape))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_parts_of_a_table_draw_noise_of_their_own():
+    p = Columns([Normal(np.zeros((500, 1)), 0.0), Normal(np.zeros((500, 1)), 0.0)], [[1], [0]])
+    assert abs(np.corrcoef(p.sample(1).numpy().T)[0, 1]) < 0.2
+    repeated = p.map(lambda tensor: tf.repeat(tensor, 2, axis=0))
+    assert repeated.mean.shape == (1000, 2)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_vae import distributions, likelihoods
-from keras_vae.likelihoods import Bernoulli, Gaussian
+from keras_vae.likelihoods import Bernoulli, Columns, Gaussian
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,111 @@ def test_a_gaussian_accepts_other_scales_constants_and_missing_values(scales, re
 def test_a_likelihood_is_restored_from_its_config(variance):
     config = keras.saving.serialize_keras_object(Gaussian(variance=variance))
     assert keras.saving.deserialize_keras_object(config).variance == variance
+
+
+# Tables --------------------------------------------------------------------------------------
+
+
+def table(rows=200, seed=0):
+    rng = np.random.default_rng(seed)
+    columns = [
+        rng.normal(1000, 50, rows),
+        np.exp(rng.normal(-3, 1, rows)),
+        rng.poisson(40, rows),
+        rng.integers(0, 2, rows),
+        rng.integers(0, 3, rows),
+    ]
+    x = np.stack(columns, axis=1).astype("float32")
+    x[rng.random(x.shape) < 0.3] = np.nan
+    return x, ["real", "positive", "count", "binary", 3]
+
+
+def test_columns_are_standardised_each_in_its_own_way():
+    x, kinds = table()
+    likelihood = Columns.fitted(x, kinds)
+    assert likelihood.parameter_shape((5,)) == (7,)  # two numbers, a rate, a logit, three logits
+    features = likelihood.features(keras.ops.convert_to_tensor(x)).numpy()
+    assert features.shape == (200, 7)
+    np.testing.assert_allclose(np.nanmean(features[:, :3], axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(np.nanstd(features[:, :3], axis=0), 1, atol=1e-3)
+    np.testing.assert_array_equal(np.isnan(features[:, :5]), np.isnan(x))
+    np.testing.assert_array_equal(
+        features[:, 4:].argmax(axis=1)[~np.isnan(x[:, 4])], x[~np.isnan(x[:, 4]), 4]
+    )
+
+    p_x = likelihood.distribution(np.zeros((1, 7), "float32"))
+    point = p_x.point.numpy()[0]
+    np.testing.assert_allclose(point[0], np.nanmean(x[:, 0]), rtol=1e-5)
+    np.testing.assert_allclose(
+        p_x.parts[2].mean[0, 0], np.exp(np.nanmean(np.log1p(x[:, 2]))), rtol=1e-4
+    )
+    assert np.isfinite(likelihood.distribution(np.full((1, 7), 1e6, "float32")).point).all()
+
+
+def test_a_unit_changes_the_density_by_its_scale_alone():
+    """p(x) = p(u) / scale: nats are those of x, whatever its unit."""
+    rng = np.random.default_rng(0)
+    x, outputs = rng.normal(5, 3, (10, 2)), rng.normal(size=(10, 2)).astype("float32")
+    for variance in ("learned", 0.4, "decoder"):
+        given = np.concatenate([outputs, outputs], 1) if variance == "decoder" else outputs
+        scaled = Gaussian(variance, location=[5.0, 4.0], scale=[3.0, 2.0]).distribution(given)
+        plain = Gaussian(variance).distribution(given)
+        expected = plain.log_prob((x - [5.0, 4.0]) / [3.0, 2.0]) - np.log(6.0)
+        np.testing.assert_allclose(scaled.log_prob(x), expected, rtol=1e-5)
+
+
+def test_a_learned_variance_is_one_for_each_column_that_has_a_unit_of_its_own():
+    assert Gaussian(location=[0.0, 1.0]).log_variance.shape == (2,)
+    assert Gaussian(location=3.0).log_variance.shape == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "sentence"),
+    [
+        (1, 0.0, r"column 1, has values down to 0.0; a LogNormal likelihood needs values above 0"),
+        (2, 1.5, r"column 2, has values that are not whole; a Poisson likelihood needs whole"),
+        (2, -1, r"column 2, has values from -1.0 to .*; a Poisson likelihood needs whole"),
+        (3, 2, r"column 3, has values up to 2.0; a Bernoulli likelihood"),
+        (4, 3, r"column 4, has values from 0.0 to 3.0; a Categorical likelihood .* from 0 to 2"),
+    ],
+)
+def test_a_value_that_is_not_of_its_columns_kind_is_named(column, value, sentence):
+    x, kinds = table()
+    likelihood = Columns.fitted(x, kinds)
+    likelihood.check(x)
+    x[7, column] = value
+    with pytest.raises(ValueError, match=sentence):
+        likelihood.check(x)
+
+
+def test_tables_that_cannot_be_described_are_refused():
+    x, kinds = table()
+    with pytest.raises(ValueError, match=r"x has shape \(200, 5\) and there are 4 kinds"):
+        Columns.fitted(x, kinds[:4])
+    with pytest.raises(ValueError, match="kinds has 'integer'; expected one of"):
+        Columns.fitted(x, ["integer"] * 5)
+    with pytest.raises(ValueError, match=r"columns \[0, 0\]; expected each from 0 on once"):
+        Columns([(Gaussian(), [0]), (Bernoulli(), [0])])
+    with pytest.raises(ValueError, match="scales above 0"):
+        Gaussian(scale=[1.0, 0.0])
+    with pytest.raises(ValueError, match="this likelihood has 5 columns"):
+        Columns.fitted(x, kinds).parameter_shape((4,))
+
+
+def test_a_table_likelihood_is_made_again_from_its_config():
+    x, kinds = table()
+    likelihood = Columns.fitted(x, kinds)
+    saved = keras.saving.serialize_keras_object(likelihood)
+    again = keras.saving.deserialize_keras_object(saved)
+    assert keras.saving.serialize_keras_object(again) == saved
+    outputs = np.random.default_rng(1).normal(size=(200, 7)).astype("float32")
+    known = ~np.isnan(x)
+    both = [each.distribution(outputs).log_prob(x, known) for each in (likelihood, again)]
+    np.testing.assert_array_equal(*both)
+
+
+def test_a_constant_column_and_a_column_without_a_value_have_a_unit():
+    x = np.array([[2.0, np.nan], [2.0, np.nan]])
+    found = Gaussian.fitted(x)
+    np.testing.assert_array_equal(found.scale, [1, 1])
+    np.testing.assert_array_equal(found.location, [2, 0])

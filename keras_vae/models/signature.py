@@ -37,7 +37,8 @@ class Signature:
         encoder_outputs: int. How many outputs of equal shape the encoder has: 2, mean and
             log-variance; 1, z itself; or None, what only the model knows. Defaults to `2`.
         decoder_reads_x: bool. The decoder reads x beside z (teacher forcing). Defaults to `False`.
-        accepts_missing: bool. NaN in x means that a value is missing. Defaults to `False`.
+        accepts_missing: bool. NaN in x means that a value is missing. An encoder that begins with
+            `networks.ReadValues` makes it true. Defaults to `False`.
 
     Attributes:
         x_shape: tuple, or None while no network knows it. One example; None for any length.
@@ -124,7 +125,8 @@ class Signature:
             ValueError: the networks do not fit each other, or not the likelihood.
         """
         self = copy.copy(self)
-        self.integers = likelihood.integers
+        self.accepts_missing = self.accepts_missing or inspection.accepts_missing(encoder)
+        self.integers = likelihood.integers and not self.accepts_missing  # ints have no NaN
         most = 1 + self.reads_condition
         inspection.check_inputs(encoder, "encoder", most)
         inspection.check_inputs(decoder, "decoder", most + self.decoder_reads_x)

@@ -219,6 +219,26 @@ class VAE(BaseModel):
                 checks.per_example(kl_term, drawn.z, "the regulariser")
             return {"loss": terms["reconstruction_loss"] + self.beta * kl_term, **terms}
 
+    def log_terms(self, x, y=None, num_samples=1, training=False):
+        """The two terms of a log-weight, of draws z_k ~ q(z|x), each (batch, num_samples), in nats.
+
+        Args: as of `log_weights`.
+
+        Returns:
+            Tuple: log p(x|z_k), and log p(z_k) - log q(z_k|x).
+        """
+        x, target, condition = self.signature.roles(x, y)
+        q = self.posterior(x, condition, training)
+
+        def terms(q, condition, target):
+            drawn = self.infer(q, condition, training)
+            p_x = self.likelihood(drawn.z, condition, training)
+            log_p = p_x.log_prob(target, self.signature.known(target))
+            return ops.stack([log_p, drawn.log_ratio], axis=-1)
+
+        both = self.over_samples(terms, (q, condition, target), num_samples, training)
+        return both[..., 0], both[..., 1]
+
     def log_weights(self, x, y=None, num_samples=1, training=False):
         """log p(x, z_k) - log q(z_k|x) for draws z_k ~ q(z|x): (batch, num_samples), in nats.
 
@@ -229,15 +249,8 @@ class VAE(BaseModel):
             num_samples: int, or an integer tensor: K.
             training: bool. Which noise is drawn, and how the networks run.
         """
-        x, target, condition = self.signature.roles(x, y)
-        q = self.posterior(x, condition, training)
-
-        def log_weight(q, condition, target):
-            drawn = self.infer(q, condition, training)
-            p_x = self.likelihood(drawn.z, condition, training)
-            return p_x.log_prob(target, self.signature.known(target)) + drawn.log_ratio
-
-        return self.over_samples(log_weight, (q, condition, target), num_samples, training)
+        log_p, log_ratio = self.log_terms(x, y, num_samples, training)
+        return log_p + log_ratio
 
     def codes(self, x, condition=None, training=False):
         with noise.none():  # the means

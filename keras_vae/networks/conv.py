@@ -6,6 +6,7 @@ import keras
 
 from keras_vae import checks, likelihoods
 from keras_vae.networks import parts
+from keras_vae.networks.missing import read
 
 
 def conv(
@@ -21,6 +22,7 @@ def conv(
     variational=True,
     condition=None,
     embedding=None,
+    missing=None,
 ):
     """A convolutional encoder and a mirrored decoder, for images of any size.
 
@@ -37,8 +39,8 @@ def conv(
         kernel_size: int, at least 2. Defaults to `3`.
         hidden: tuple of ints. Sizes of dense layers between convolutions and latents. Defaults to
             `()`.
-        activation, dropout, batch_norm, likelihood, variational, condition, embedding: as in
-            `dense`.
+        activation, dropout, batch_norm, likelihood, variational, condition, embedding, missing:
+            as in `dense`.
 
     Returns:
         Tuple `(encoder, decoder)` of `keras.Model`s.
@@ -68,6 +70,7 @@ def conv1d(
     variational=True,
     condition=None,
     embedding=None,
+    missing=None,
 ):
     """As `conv`, for signals: sound, heart beats, the values of sensors over time.
 
@@ -110,6 +113,7 @@ def _mirrored(
     variational,
     condition,
     embedding,
+    missing,
 ):
     """(encoder, decoder) of convolutions over `rank` axes."""
     input_shape = parts.checked_shape(input_shape)
@@ -156,7 +160,7 @@ def _mirrored(
 
     x = keras.Input(input_shape, name="x")
     c, image, vector = read_condition()
-    h = parts.join(x, image)
+    h = parts.join(read(x, missing, likelihood), image)
     for i, channels in enumerate(filters, start=1):
         layer = convolution(channels, kernel_size, **settings(f"conv_{i}"))
         h = block(h, layer, dropout[0])

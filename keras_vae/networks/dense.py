@@ -6,6 +6,7 @@ import keras
 
 from keras_vae import checks, likelihoods
 from keras_vae.networks import parts
+from keras_vae.networks.missing import read
 
 
 def dense(
@@ -19,6 +20,7 @@ def dense(
     variational=True,
     condition=None,
     embedding=None,
+    missing=None,
 ):
     """A fully connected encoder and a mirrored decoder.
 
@@ -41,6 +43,8 @@ def dense(
             integer labels; or the shape of a vector or an image. Defaults to `None`, nothing.
         embedding: int. Size of a learned vector for each label. Defaults to `None`: one-hot
             vectors.
+        missing: how the encoder reads missing values, NaN: `"zeros"`, as 0; `"mask"`, as 0 and with
+            the mask beside x. Defaults to `None`: there are none.
 
     Returns:
         Tuple `(encoder, decoder)` of `keras.Model`s.
@@ -66,7 +70,7 @@ def dense(
 
     x = keras.Input(input_shape, name="x")
     c, features = parts.read_condition(condition, embedding)
-    h = parts.join(parts.flatten("flatten")(x), features)
+    h = parts.join(parts.flatten("flatten")(read(x, missing, likelihood)), features)
     for i, units in enumerate(hidden, start=1):
         h = block(h, units, dropout[0], f"hidden_{i}")
     encoder = parts.model(x, c, parts.latents(h, latent_dim, variational), "encoder")

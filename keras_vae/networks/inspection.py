@@ -44,6 +44,12 @@ def condition(network):
     return shapes[1]
 
 
+def accepts_missing(network):
+    """Whether the network reads NaN as a missing value: it says so, or has a layer that does."""
+    layers = getattr(network, "layers", ())
+    return any(getattr(each, "accepts_missing", False) for each in (network, *layers))
+
+
 def first_input_shape(network):
     """Shape of x, or of z, as the network takes it, or None where it does not know yet."""
     return (input_shapes(network) or [None])[0]

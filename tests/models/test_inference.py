@@ -196,13 +196,13 @@ def test_a_changed_setting_that_is_a_constant_of_the_graph_takes_effect(x):
     many = vae.elbo(x, seed=1), vae.evaluate(x, verbose=0, return_dict=True)["loss"]
     assert many[0].std() < few[0].std()  # a mean over more draws
     assert many[1] < few[1] - 0.05
-    seen, original = [], vae.log_weights
+    seen, original = [], vae.log_terms
 
-    def log_weights(x, y, num_samples, training):
+    def log_terms(x, y, num_samples, training):
         seen.append(num_samples)
         return original(x, y, num_samples, training)
 
-    vae.log_weights = log_weights
+    vae.log_terms = log_terms
     vae.num_samples = 3
     vae.fit(x, verbose=0)
     assert seen == [3]

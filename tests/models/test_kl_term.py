@@ -103,7 +103,7 @@ def test_every_vae_inherits_them(digits):
     x, y = digits
     models = [
         (ConditionalVAE, networks.dense((8, 8, 1), 2, hidden=(16,), condition=10), (x, y)),
-        (kinds.Missing, networks.dense((8, 8, 1), 2, hidden=(16,)), (x,)),
+        (VAE, networks.dense((8, 8, 1), 2, hidden=(16,), missing="mask"), (kinds.with_holes(x),)),
     ]
     for model, pair, data in models:
         for arguments in ({"free_bits": 2.0}, {"capacity": 20.0}):
