@@ -8,7 +8,12 @@ Nothing here owns a weight. The layers in `likelihoods` and `priors` do, and ret
 
 from keras_vae.distributions.base import Distribution, soft_bound, sum_over_values
 from keras_vae.distributions.columns import Columns
-from keras_vae.distributions.continuous import LogNormal, Normal, NormalMixture
+from keras_vae.distributions.continuous import (
+    LogNormal,
+    MultivariateNormal,
+    Normal,
+    NormalMixture,
+)
 from keras_vae.distributions.discrete import Bernoulli, Categorical, Multinomial, Poisson
 from keras_vae.distributions.divergences import closed_form_kl, kl_divergence, register_kl
 
@@ -19,6 +24,7 @@ __all__ = [
     "Distribution",
     "LogNormal",
     "Multinomial",
+    "MultivariateNormal",
     "Normal",
     "NormalMixture",
     "Poisson",

@@ -40,6 +40,39 @@ class Normal(Distribution):
         return self.mean + ops.exp(0.5 * self.log_var) * noise.stream(seed).normal(shape)
 
 
+class MultivariateNormal(Distribution):
+    """A normal distribution over vectors whose entries depend on each other: N(mean, L L^T).
+
+    Args:
+        mean: tensor. Shape `(batch, dim)`.
+        cholesky: tensor. L, lower triangular with a positive diagonal; shape `(batch, dim, dim)`.
+    """
+
+    def __init__(self, mean, cholesky):
+        self.mean = ops.cast(mean, "float32")
+        self.cholesky = ops.cast(cholesky, "float32")
+
+    @property
+    def mode(self):
+        return self.mean
+
+    def log_prob(self, x, mask=None):
+        if mask is not None:
+            raise ValueError("A MultivariateNormal has no density of a part of its values here.")
+        x = ops.cast(x, "float32")
+        self._check_shape(x)
+        # e = L^-1 (x - m);  log p = -1/2 [dim log 2 pi + |e|^2] - sum_j log L_jj
+        e = tf.linalg.triangular_solve(self.cholesky, (x - self.mean)[..., None])[..., 0]
+        diagonal = tf.linalg.diag_part(self.cholesky)
+        squared = ops.sum(math.log(2 * math.pi) + ops.square(e), axis=-1)
+        return -0.5 * squared - ops.sum(ops.log(diagonal), axis=-1)
+
+    def sample(self, seed, shape=None):
+        shape = ops.shape(self.mean) if shape is None else shape
+        e = noise.stream(seed).normal(shape)
+        return self.mean + ops.matmul(self.cholesky, e[..., None])[..., 0]
+
+
 class LogNormal(Distribution):
     """Independent positive values whose logarithm is normal: log x ~ N(mean, exp(log_var)).
 

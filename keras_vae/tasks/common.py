@@ -1,4 +1,4 @@
-"""Shared by the tasks: checks of arguments, shapes of arrays, reproducible training."""
+"""Shared by the tasks: checks of arguments, shapes of arrays, reproducible training, inference."""
 
 import contextlib
 import math
@@ -7,6 +7,7 @@ import warnings
 
 import keras
 import numpy as np
+import tensorflow as tf
 from scipy import linalg
 
 from keras_vae import checks, optimizers
@@ -39,6 +40,39 @@ def compile_with_cosine_decay(model, learning_rate, rows, epochs, batch_size, lo
     steps = epochs * math.ceil(rows / batch_size)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     model.compile(optimizers.Adam(rate), loss=loss, steps_per_execution=16)
+
+
+def climb(log_joint, z, steps, learning_rate):
+    """The z that explains the data of each row best, by gradient steps.
+
+    For each row separately, Adam climbs from the given z; the best z that it visits is kept.
+
+    Args:
+        log_joint: function. z, a tensor `(batch, ...)`, to log p(x, z), `(batch,)`.
+        z: tensor. Where to start.
+        steps: int tensor. Number of gradient steps.
+        learning_rate: float. Learning rate of Adam, in latent space.
+    """
+
+    def step(i, z, mean, square, best, highest):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            value = log_joint(z)
+        gradient = tape.gradient(value, z)
+        better = value > highest
+        best = tf.where(tf.reshape(better, (-1, *[1] * (len(z.shape) - 1))), z, best)
+        highest = tf.where(better, value, highest)
+        # Adam (Kingma and Ba 2015, algorithm 1), which treats each latent separately
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        t = tf.cast(i + 1, "float32")
+        stride = (mean / (1 - 0.9**t)) / (tf.sqrt(square / (1 - 0.999**t)) + 1e-8)
+        return i + 1, z + learning_rate * stride, mean, square, best, highest
+
+    z = tf.cast(z, "float32")
+    nothing = tf.zeros_like(z)
+    start = (0, z, nothing, nothing, z, tf.fill(tf.shape(z)[:1], -math.inf))
+    # The additional iteration only evaluates the result of the last step.
+    return tf.while_loop(lambda i, *_: i <= steps, step, start)[4]
 
 
 def check_arguments(arguments):

@@ -11,10 +11,7 @@ images `(n, height, width[, channels])` or rows `(n, features)`. The output has 
 input and is clipped to [0, 1]. `OnePass` and `Inference` take a trained model and need no `fit`.
 """
 
-import math
-
 import numpy as np
-import tensorflow as tf
 from scipy import ndimage
 from sklearn import decomposition
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -157,25 +154,8 @@ class Inference(Denoiser):
         return sum_over_values(density) + self.model.prior().log_prob(z)
 
     def _climb(self, steps, x):
-        def step(i, z, mean, square, best, highest):
-            with tf.GradientTape() as tape:
-                tape.watch(z)
-                value = self.log_joint(x, z)
-            gradient = tape.gradient(value, z)
-            better = value > highest
-            best = tf.where(tf.reshape(better, (-1, *[1] * (len(z.shape) - 1))), z, best)
-            highest = tf.where(better, value, highest)
-            # Adam (Kingma and Ba 2015, algorithm 1), which treats each latent separately
-            mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
-            t = tf.cast(i + 1, "float32")
-            stride = (mean / (1 - 0.9**t)) / (tf.sqrt(square / (1 - 0.999**t)) + 1e-8)
-            return i + 1, z + self.learning_rate * stride, mean, square, best, highest
-
-        z = tf.cast(self.model.codes(x)[-1], "float32")
-        nothing = tf.zeros_like(z)
-        start = (0, z, nothing, nothing, z, tf.fill(tf.shape(z)[:1], -math.inf))
-        # The additional iteration only evaluates the result of the last step.
-        return tf.while_loop(lambda i, *_: i <= steps, step, start)[4]
+        start = self.model.codes(x)[-1]
+        return common.climb(lambda z: self.log_joint(x, z), start, steps, self.learning_rate)
 
 
 class VAEDenoiser(Denoiser):
