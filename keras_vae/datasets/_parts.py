@@ -1,10 +1,13 @@
-"""What the loaders share: reading a file with its checksum, IDX arrays, subsets."""
+"""What the loaders share: files with checksums, archives, IDX arrays, subsets, smaller images."""
 
 import gzip
 import hashlib
 import numbers
 import os
 import pathlib
+import re
+import zipfile
+import zlib
 
 import numpy as np
 
@@ -33,12 +36,31 @@ def content_of(folder, name, md5=None):
         except (EOFError, gzip.BadGzipFile):
             content = b""
         if not content or (md5 and hashlib.md5(content).hexdigest() != md5):
-            raise ValueError(
-                f"{path} is damaged: its content is not the published one. Remove it and load the "
-                "data again."
-            )
+            raise damaged(path, "its content is not the published one")
         return content
     return None
+
+
+def members_of(path, pattern):
+    """The files of a zip archive whose names match: pairs of the match and the content.
+
+    Raises:
+        ValueError: the archive is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:  # compares the checksum of each file that it reads
+            matches = [match for name in archive.namelist() if (match := re.search(pattern, name))]
+            return [(match, archive.read(match.string)) for match in matches]
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise damaged(path, f"expected a zip archive ({short(error)})") from None
+
+
+def missing(path, origin):
+    return OSError(f"{path} is missing: download {origin} and put it there.")
+
+
+def damaged(path, found):
+    return ValueError(f"{path} is damaged: {found}. Remove it and load the data again.")
 
 
 def parse_idx(content, folder=""):
@@ -62,6 +84,17 @@ def limited(images, labels, limit, seed):
         place[members] = (np.arange(len(members)) + 0.5) / len(members)
     chosen = np.sort(np.argsort(place, kind="stable")[:limit])
     return images[chosen], labels[chosen]
+
+
+def reduced(images, reduce):
+    """The means of blocks of `reduce` x `reduce` pixels; surplus rows and columns are cut."""
+    count, *sizes = images.shape
+    if not isinstance(reduce, numbers.Integral) or not 1 <= reduce <= min(sizes):
+        raise ValueError(f"reduce is {reduce!r}; expected an int from 1 to {min(sizes)}.")
+    height, width = (size // reduce for size in sizes)
+    blocks = images[:, : height * reduce, : width * reduce]
+    blocks = blocks.reshape(count, height, reduce, width, reduce)
+    return blocks.mean(axis=(2, 4), dtype="float32")
 
 
 def check_limit(limit):
