@@ -41,16 +41,17 @@ class Normal(Distribution):
 
 
 class MultivariateNormal(Distribution):
-    """A normal distribution over vectors whose entries depend on each other: N(mean, L L^T).
+    """A normal distribution over vectors whose entries depend on each other: N(mean, (L L^T)^-1).
 
     Args:
         mean: tensor. Shape `(batch, dim)`.
-        cholesky: tensor. L, lower triangular with a positive diagonal; shape `(batch, dim, dim)`.
+        precision_cholesky: tensor. L, lower triangular with a positive diagonal, of the inverse of
+            the covariance; shape `(batch, dim, dim)`.
     """
 
-    def __init__(self, mean, cholesky):
+    def __init__(self, mean, precision_cholesky):
         self.mean = ops.cast(mean, "float32")
-        self.cholesky = ops.cast(cholesky, "float32")
+        self.precision_cholesky = ops.cast(precision_cholesky, "float32")
 
     @property
     def mode(self):
@@ -61,16 +62,18 @@ class MultivariateNormal(Distribution):
             raise ValueError("A MultivariateNormal has no density of a part of its values here.")
         x = ops.cast(x, "float32")
         self._check_shape(x)
-        # e = L^-1 (x - m);  log p = -1/2 [dim log 2 pi + |e|^2] - sum_j log L_jj
-        e = tf.linalg.triangular_solve(self.cholesky, (x - self.mean)[..., None])[..., 0]
-        diagonal = tf.linalg.diag_part(self.cholesky)
+        # e = L^T (x - m);  log p = -1/2 [dim log 2 pi + |e|^2] + sum_j log L_jj
+        e = tf.linalg.matvec(self.precision_cholesky, x - self.mean, transpose_a=True)
+        diagonal = tf.linalg.diag_part(self.precision_cholesky)
         squared = ops.sum(math.log(2 * math.pi) + ops.square(e), axis=-1)
-        return -0.5 * squared - ops.sum(ops.log(diagonal), axis=-1)
+        return ops.sum(ops.log(diagonal), axis=-1) - 0.5 * squared
 
     def sample(self, seed, shape=None):
         shape = ops.shape(self.mean) if shape is None else shape
-        e = noise.stream(seed).normal(shape)
-        return self.mean + ops.matmul(self.cholesky, e[..., None])[..., 0]
+        e = noise.stream(seed).normal(shape)[..., None]
+        return (
+            self.mean + tf.linalg.triangular_solve(self.precision_cholesky, e, adjoint=True)[..., 0]
+        )
 
 
 class LogNormal(Distribution):

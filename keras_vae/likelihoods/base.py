@@ -36,6 +36,14 @@ class Likelihood(checks.Fixed, keras.layers.Layer):
         """What an encoder reads of x, a tensor `(batch, ...)`: x itself. NaN stays NaN."""
         return x
 
+    def normal_view(self, x):
+        """x as a normal observation of the decoder's first outputs: a pair (value, variance).
+
+        p(x|z) as a function of the outputs is close to N(value; outputs, variance). It is exact
+        for a Gaussian. Both are tensors of the shape of the outputs, NaN where x is.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no normal_view.")
+
 
 class Scaled(Likelihood):
     """Base class of likelihoods of data in a unit of their own.

@@ -57,7 +57,7 @@ class Columns(Likelihood):
         self.places = [columns for _, columns in parts]
 
     @classmethod
-    def fitted(cls, x, kinds):
+    def fitted(cls, x, kinds, least=0.0):
         """A likelihood for the table x, with columns of one kind as one part.
 
         Args:
@@ -65,6 +65,8 @@ class Columns(Likelihood):
                 deviations become the units of the columns.
             kinds: list with one for each column: `"real"`, `"positive"`, `"count"`, `"binary"`, or
                 an int, the number of categories.
+            least: float. Least variance of real and positive columns, as of `Gaussian`. Defaults to
+                `0.0`.
 
         Raises:
             ValueError: a kind is unknown, or a column holds values that are not of its kind.
@@ -85,7 +87,8 @@ class Columns(Likelihood):
             elif kind == "binary":
                 part = Bernoulli()
             else:
-                part = KINDS[kind].fitted(x[:, places])
+                known_exactly = {} if kind == "count" else {"least": least}
+                part = KINDS[kind].fitted(x[:, places], **known_exactly)
             parts.append((part, places))
         return cls(parts)
 
@@ -116,6 +119,17 @@ class Columns(Likelihood):
             part.distribution(ops.reshape(block, (-1, *shape))) for part, shape, block in blocks
         ]
         return distributions.Columns(parts, self.places)
+
+    def normal_view(self, x):
+        parts = zip(self.layers, self.places, self._widths(), strict=True)
+        views = [
+            [
+                ops.reshape(each, (-1, width))
+                for each in part.normal_view(ops.take(x, place, axis=1))
+            ]
+            for part, place, width in parts
+        ]
+        return tuple(ops.concatenate(each, axis=1) for each in zip(*views, strict=True))
 
     def features(self, x):
         parts = zip(self.layers, self.places, strict=True)

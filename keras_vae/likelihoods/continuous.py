@@ -28,13 +28,17 @@ class Gaussian(Scaled):
         location, scale: float, or a list with one for each column. The unit of x: the decoder gives
             (mean - location) / scale. `Gaussian.fitted(x)` takes them from data. Default to `0.0`
             and `1.0`.
+        least: float, at least 0. Below it no learned standard deviation falls, as that of a column
+            would that z tells exactly. With it the weight is w of least + softplus(w), which
+            learns small deviations faster than a log-variance. Defaults to `0.0`.
 
     Raises:
         ValueError: the variance is not one of these, or a scale is not above 0.
     """
 
-    def __init__(self, variance="learned", location=0.0, scale=1.0, **kwargs):
+    def __init__(self, variance="learned", location=0.0, scale=1.0, least=0.0, **kwargs):
         super().__init__(location, scale, **kwargs)
+        self.least = checks.number(least, "least")
         if variance not in ("learned", "decoder"):
             try:
                 variance = checks.number(variance, "variance", above=True)
@@ -45,7 +49,8 @@ class Gaussian(Scaled):
         self.variance = variance
         if variance == "learned":
             shape = np.broadcast_shapes(self.location.shape, self.scale.shape)
-            self.log_variance = self.add_weight(shape, "zeros", name="log_variance")
+            start = keras.initializers.Constant(-0.5 if self.least else 0.0)
+            self.log_variance = self.add_weight(shape, start, name="log_variance")
 
     def check(self, target, name="x"):
         """Warn if a column, or a channel, is far from unit scale."""
@@ -70,6 +75,20 @@ class Gaussian(Scaled):
     def distribution(self, outputs):
         return distributions.Normal(*self._mean_and_log_var(outputs))
 
+    def normal_view(self, x):
+        if self.variance == "decoder":
+            raise ValueError("A Gaussian whose variance the decoder gives has no normal_view.")
+        learned = self.variance == "learned"
+        log_var = self._log_variance() if learned else math.log(self.variance)
+        value = self.features(ops.cast(x, "float32"))
+        return value, ops.exp(log_var) + ops.zeros_like(value)
+
+    def _log_variance(self):
+        """Of the learned variance, in standard units."""
+        if not self.least:
+            return ops.convert_to_tensor(self.log_variance)
+        return 2 * ops.log(self.least + ops.softplus(self.log_variance))
+
     def _mean_and_log_var(self, outputs):
         """Of u(x), in its own unit."""
         mean = ops.cast(outputs, "float32")
@@ -78,11 +97,11 @@ class Gaussian(Scaled):
             log_var = soft_bound(log_var)
         else:
             learned = self.variance == "learned"
-            log_var = self.log_variance if learned else math.log(self.variance)
+            log_var = self._log_variance() if learned else math.log(self.variance)
         return self.location + self.scale * mean, log_var + 2 * np.log(self.scale)
 
     def get_config(self):
-        return {**super().get_config(), "variance": self.variance}
+        return {**super().get_config(), "variance": self.variance, "least": self.least}
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")

@@ -16,5 +16,6 @@ from keras_vae.networks.conv import conv, conv1d
 from keras_vae.networks.dense import dense
 from keras_vae.networks.discriminator import discriminator
 from keras_vae.networks.missing import ReadValues
+from keras_vae.networks.partly_linear import partly_linear
 
-__all__ = ["ReadValues", "conv", "conv1d", "dense", "discriminator"]
+__all__ = ["ReadValues", "conv", "conv1d", "dense", "discriminator", "partly_linear"]

@@ -1,5 +1,21 @@
 """Applications of trained models, one per file, each with classical baselines."""
 
-from keras_vae.tasks import anomaly_detection, anomaly_scores, denoising, filling, masks, noise
+from keras_vae.tasks import (
+    anomaly_detection,
+    anomaly_scores,
+    denoising,
+    filling,
+    masks,
+    noise,
+    recommendation,
+)
 
-__all__ = ["anomaly_detection", "anomaly_scores", "denoising", "filling", "masks", "noise"]
+__all__ = [
+    "anomaly_detection",
+    "anomaly_scores",
+    "denoising",
+    "filling",
+    "masks",
+    "noise",
+    "recommendation",
+]

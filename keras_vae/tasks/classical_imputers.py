@@ -21,6 +21,8 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     where a value is missing, standardised if they are a table.
     """
 
+    standardises = True
+
     def fit(self, x, y=None):
         """Learn from an array `(n, ...)` with NaN where a value is missing; y is ignored.
 
@@ -39,7 +41,8 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def _fit(self, x):
-        common.check_arguments(self.get_params(deep=False))
+        given = self.get_params(deep=False).items()
+        common.check_arguments({name: value for name, value in given if value is not None})
         x = self._validated(x, fitting=True)
         self.shape_ = x.shape[1:]
         rows = x.reshape(len(x), -1).astype("float64")
@@ -49,7 +52,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.high_ = np.where(known, rows, -np.inf).max(axis=0)
         self.low_[counts == 0] = self.high_[counts == 0] = 0.0
         self.center_, self.scale_ = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
-        if x.ndim == 2:
+        if x.ndim == 2 and self.standardises:
             sums = np.maximum(counts, 1)
             self.center_ = np.where(known, rows, 0).sum(axis=0) / sums
             deviation = np.where(known, rows - self.center_, 0)
@@ -72,21 +75,27 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             ValueError, TypeError: x does not match the data that `fit` received.
             sklearn.exceptions.NotFittedError: the imputer is not fitted.
         """
+        filled = self._completed(x, self._filled)
+        if self.indicator_ is not None:
+            marks = self.indicator_.transform(self._validated(x))
+            return np.concatenate([filled, marks.astype(filled.dtype)], axis=1)
+        return filled
+
+    def _completed(self, x, fill):
+        """x with what is missing from `fill(rows)`: `(n, values)`, or several, `(k, n, values)`."""
         check_is_fitted(self)
         x = self._validated(x)
         common.check_fitted_to(self, x)
         rows = x.reshape(len(x), -1)
         missing = np.isnan(rows)
-        filled, some = rows.copy(), missing.any(axis=1)
-        if some.any():
-            standard = (rows[some].astype("float64") - self.center_) / self.scale_
-            values = self._filled(standard) * self.scale_ + self.center_
-            values = np.clip(values, self.low_, self.high_)
-            filled[some] = np.where(missing[some], values, rows[some])
-        if self.indicator_ is not None:
-            marks = self.indicator_.transform(rows.astype("float64"))
-            return np.concatenate([filled, marks.astype(filled.dtype)], axis=1)
-        return filled.reshape(x.shape)
+        some = missing.any(axis=1)
+        if not some.any():
+            some[0] = True  # for the number of fillings
+        standard = (rows[some].astype("float64") - self.center_) / self.scale_
+        values = np.clip(fill(standard) * self.scale_ + self.center_, self.low_, self.high_)
+        filled = np.broadcast_to(rows, (*values.shape[:-2], *rows.shape)).copy()
+        filled[..., some, :] = np.where(missing[some], values, rows[some])
+        return filled.reshape(*filled.shape[:-2], *x.shape)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns of a table, and of the indicators behind them."""

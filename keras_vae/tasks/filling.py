@@ -23,7 +23,12 @@ from keras_vae.distributions import MultivariateNormal
 from keras_vae.models.base import BaseModel
 from keras_vae.tasks import common
 
-_ROWS = 1024  # that pass through the decoder at a time
+_VALUES = 2**20  # that the decoder gives at a time
+
+
+def _rows(model, samples=1):
+    """How many rows at a time: of each, the decoder decodes `samples`."""
+    return max(1, _VALUES // (math.prod(model.signature.x_shape) * samples))
 
 
 def one_pass(model, x, num_draws=None, *, start=0.0, seed=None, condition=None):
@@ -88,7 +93,7 @@ def pseudo_gibbs(model, x, num_draws=None, *, steps=20, start=0.0, seed=None, co
 
             name = ("pseudo_gibbs", num_draws is None)
             arrays, call = (filled, condition), chain * steps + step
-            values = model.over_rows(name, again, arrays, _ROWS, seed=seed, call=call)
+            values = model.over_rows(name, again, arrays, _rows(model), seed=seed, call=call)
             filled = np.where(missing, values, x)
         chains.append(filled)
     return _with_known(given, chains[0] if num_draws is None else np.stack(chains))
@@ -209,9 +214,7 @@ def effective_samples(
         return 1 / ops.sum(ops.square(weights), axis=1)
 
     name = ("effective_samples", proposal, num_samples, _key(start))
-    return model.over_rows(
-        name, effective, (x, condition), math.ceil(_ROWS / num_samples), seed=seed
-    )
+    return model.over_rows(name, effective, (x, condition), _rows(model, num_samples), seed=seed)
 
 
 # What the ways share -----------------------------------------------------------------------
@@ -251,7 +254,7 @@ def _fill(model, name, points, draws, x, num_draws, samples, start, seed, condit
         ("filling", *name, num_draws),
         lambda x, condition=None: function(x, condition),
         (x, condition),
-        math.ceil(_ROWS / max(samples, num_draws or 1)),
+        _rows(model, max(samples, num_draws or 1)),
         seed=seed,
     )
     return _with_known(given, values if num_draws is None else values.swapaxes(0, 1))
@@ -304,12 +307,11 @@ def _around_most_probable(model, x, start, condition, steps=100, learning_rate=0
             value = _log_joint(model, x, condition, z)
         slope = inner.gradient(value, z)
     curvature = -outer.batch_jacobian(slope, z)
-    precision, directions = tf.linalg.eigh(
-        0.5 * (curvature + tf.linalg.matrix_transpose(curvature))
-    )
-    precision = tf.maximum(precision, 1.0)
-    covariance = (directions / precision[:, None]) @ tf.linalg.matrix_transpose(directions)
-    return MultivariateNormal(z, tf.linalg.cholesky(covariance))
+    symmetric = 0.5 * (curvature + tf.linalg.matrix_transpose(curvature))
+    precision, directions = tf.linalg.eigh(symmetric)
+    scaled = directions * tf.maximum(precision, 1.0)[:, None]
+    precision = scaled @ tf.linalg.matrix_transpose(directions)
+    return MultivariateNormal(z, tf.linalg.cholesky(precision))
 
 
 def _proposal(model, x, start, condition, proposal):
