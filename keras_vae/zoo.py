@@ -22,9 +22,19 @@ from keras_vae.models.conditional_vae import ConditionalVAE
 from keras_vae.models.factor_vae import FactorVAE
 from keras_vae.models.info_vae import InfoVAE
 from keras_vae.models.iwae import IWAE
+from keras_vae.models.partly_linear_vae import PartlyLinearVAE
 from keras_vae.models.vae import VAE
 
-__all__ = ["IWAE", "VAE", "Autoencoder", "BetaTCVAE", "ConditionalVAE", "FactorVAE", "InfoVAE"]
+__all__ = [
+    "IWAE",
+    "VAE",
+    "Autoencoder",
+    "BetaTCVAE",
+    "ConditionalVAE",
+    "FactorVAE",
+    "InfoVAE",
+    "PartlyLinearVAE",
+]
 
 Entry = collections.namedtuple("Entry", ["make", "model", "paper", "tutorial", "example"])
 ENTRIES = {}
@@ -185,3 +195,15 @@ def miwae(input_shape, latent_dim, num_samples=5, likelihood="bernoulli", seed=N
         input_shape, latent_dim, likelihood=likelihood, missing="mask", **network
     )
     return IWAE(*networks_, num_samples=num_samples, likelihood=likelihood, seed=seed)
+
+
+@entry(PartlyLinearVAE, "Johnson 2016", "08_missing_values", hidden=(16,), likelihood="gaussian")
+def partly_linear_vae(
+    input_shape, latent_dim, num_samples=3, likelihood="gaussian", seed=None, **network
+):
+    """An IWAE for tables with missing values, whose encoder begins at an exact posterior.
+
+    By parts: `PartlyLinearVAE(*networks.partly_linear(input_shape, latent_dim))`
+    """
+    networks_ = networks.partly_linear(input_shape, latent_dim, likelihood=likelihood, **network)
+    return PartlyLinearVAE(*networks_, num_samples, likelihood=likelihood, seed=seed)

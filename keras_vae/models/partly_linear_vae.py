@@ -18,6 +18,8 @@ from keras import ops
 from keras_vae.distributions import MultivariateNormal
 from keras_vae.models.iwae import IWAE
 
+STEPS = 2  # of refinement
+
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 class PartlyLinearVAE(IWAE):
@@ -74,18 +76,20 @@ class PartlyLinearVAE(IWAE):
             precision = ops.reshape(ops.matmul(certainty, ops.transpose(outer)), (-1, size, size))
             factor = tf.linalg.cholesky(precision + ops.eye(size))
         mean = self._step(factor, weights, certainty * apart) + shift
-        decoded = ops.reshape(self.run(self.decoder, mean, None, training), ops.shape(value))
-        rest = ops.where(known, value - ops.cast(decoded, "float32"), 0.0)
-        read = [
-            ops.clip(rest * ops.sqrt(certainty), -5.0, 5.0),
-            ops.cast(known, "float32"),
-            mean,
-            ops.clip(self._step(factor, weights, certainty * rest), -4.0, 4.0),
-        ]
-        refined = self.refinement(ops.concatenate(read, axis=1), training=training)
+        for _ in range(STEPS):
+            decoded = ops.reshape(self.run(self.decoder, mean, None, training), ops.shape(value))
+            rest = ops.where(known, value - ops.cast(decoded, "float32"), 0.0)
+            read = [
+                ops.clip(rest * ops.sqrt(certainty), -5.0, 5.0),
+                ops.cast(known, "float32"),
+                mean,
+                ops.clip(self._step(factor, weights, certainty * rest), -4.0, 4.0),
+            ]
+            refined = self.refinement(ops.concatenate(read, axis=1), training=training)
+            mean = mean + ops.cast(refined, "float32")
         # A standard deviation times exp(log_var / 2) divides the column of L
         factor = factor * ops.exp(-0.5 * log_var)[:, None]
-        return MultivariateNormal(mean + ops.cast(refined, "float32"), factor)
+        return MultivariateNormal(mean, factor)
 
     @staticmethod
     def _step(factor, weights, gradient):

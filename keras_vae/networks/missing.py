@@ -22,16 +22,18 @@ class ReadValues(keras.layers.Layer):
             `None`, no value is missing. Defaults to `"mask"`.
         likelihood: Likelihood whose `features` are read in place of x: standardised columns,
             categories as a one among zeros. A 0 is then the mean. Defaults to `None`, x itself.
+        limit: float. Values beyond are read as the limit, so that one far from all others does not
+            upset the network. Defaults to `None`: there is none.
 
     Raises:
         ValueError: missing is not one of these.
     """
 
-    def __init__(self, missing="mask", likelihood=None, **kwargs):
+    def __init__(self, missing="mask", likelihood=None, limit=None, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})  # half precision would round x
         if missing not in WAYS:
             raise ValueError(f"missing is {missing!r}; expected one of {WAYS}.")
-        self.missing = missing
+        self.missing, self.limit = missing, limit
         # In an object that Keras does not search: the model owns the likelihood and its weights.
         given = None if likelihood is None else likelihoods.get(likelihood)
         self._of = types.SimpleNamespace(likelihood=given)
@@ -42,6 +44,8 @@ class ReadValues(keras.layers.Layer):
 
     def call(self, x):
         read = x if self._of.likelihood is None else self._of.likelihood.features(x)
+        if self.limit is not None:
+            read = ops.clip(read, -self.limit, self.limit)
         if self.missing is None:
             return read
         read = ops.where(ops.isnan(read), ops.zeros_like(read), read)
@@ -54,7 +58,8 @@ class ReadValues(keras.layers.Layer):
         saved = None
         if self._of.likelihood is not None:
             saved = keras.saving.serialize_keras_object(self._of.likelihood)
-        return {**super().get_config(), "missing": self.missing, "likelihood": saved}
+        settings = {"missing": self.missing, "likelihood": saved, "limit": self.limit}
+        return {**super().get_config(), **settings}
 
     @classmethod
     def from_config(cls, config):
@@ -63,11 +68,11 @@ class ReadValues(keras.layers.Layer):
         return cls(likelihood=restored, **config)
 
 
-def read(x, missing, likelihood):
+def read(x, missing, likelihood, limit=None):
     """x as an encoder of this likelihood reads it: through `ReadValues`, where that is needed."""
     likelihood = likelihoods.get(likelihood)
     plain = type(likelihood).features is likelihoods.Likelihood.features
     plain = plain or (isinstance(likelihood, likelihoods.Scaled) and likelihood.is_standard)
-    if missing is None and plain:
+    if missing is None and plain and limit is None:
         return x
-    return ReadValues(missing, None if plain else likelihood, name="read")(x)
+    return ReadValues(missing, None if plain else likelihood, limit, name="read")(x)

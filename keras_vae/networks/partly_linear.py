@@ -63,9 +63,7 @@ def partly_linear(
         return h
 
     x = keras.Input(input_shape, name="x")
-    # What is far from the mean may move the linear posterior, but not the networks
-    h = keras.ops.clip(parts.flatten("flatten")(read(x, missing, likelihood)), -4.0, 4.0)
-    h = network(h)
+    h = network(parts.flatten("flatten")(read(x, missing, likelihood, limit=4.0)))
     mean, log_var = dense(h, latent_dim, "z_mean"), dense(h, latent_dim, "z_log_var")
     log_var = keras.layers.Activation(soft_bound, name="bound")(log_var)
     encoder = keras.Model(x, [mean, log_var], name="encoder")

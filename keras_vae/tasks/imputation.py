@@ -111,6 +111,7 @@ class VAEImputer(Imputer):
 
     def _learn(self, x):
         checks.count(self.models, "models")
+        checks.count(self.steps, "steps")
         if self.method not in METHODS:
             raise ValueError(f"method is {self.method!r}; expected one of {sorted(METHODS)}.")
         x = x.astype("float32")
