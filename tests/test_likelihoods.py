@@ -210,3 +210,19 @@ def test_a_constant_column_and_a_column_without_a_value_have_a_unit():
     found = Gaussian.fitted(x)
     np.testing.assert_array_equal(found.scale, [1, 1])
     np.testing.assert_array_equal(found.location, [2, 0])
+
+
+def test_a_learned_variance_begins_where_it_is_told_and_has_a_least():
+    for arguments, expected in (
+        ({}, 1.0),
+        ({"initial": 0.01}, 0.01),
+        ({"initial": 0.25, "least": 0.03}, 0.25),
+    ):
+        likelihood = Gaussian(**arguments)
+        p_x = likelihood.distribution(np.zeros((1, 2), "float32"))
+        assert float(np.exp(p_x.log_var)) == pytest.approx(expected, rel=1e-4)
+    likelihood.log_variance.assign(-100.0)
+    p_x = likelihood.distribution(np.zeros((1, 2), "float32"))
+    assert float(np.exp(p_x.log_var)) == pytest.approx(0.03**2, rel=1e-3)
+    with pytest.raises(ValueError, match="least is 1"):
+        Gaussian(least=1.0)

@@ -57,7 +57,7 @@ class Columns(Likelihood):
         self.places = [columns for _, columns in parts]
 
     @classmethod
-    def fitted(cls, x, kinds, least=0.0):
+    def fitted(cls, x, kinds, **learned):
         """A likelihood for the table x, with columns of one kind as one part.
 
         Args:
@@ -65,8 +65,8 @@ class Columns(Likelihood):
                 deviations become the units of the columns.
             kinds: list with one for each column: `"real"`, `"positive"`, `"count"`, `"binary"`, or
                 an int, the number of categories.
-            least: float. Least variance of real and positive columns, as of `Gaussian`. Defaults to
-                `0.0`.
+            learned: `initial` and `least` of the variances of real and positive columns, as of
+                `Gaussian`.
 
         Raises:
             ValueError: a kind is unknown, or a column holds values that are not of its kind.
@@ -87,8 +87,7 @@ class Columns(Likelihood):
             elif kind == "binary":
                 part = Bernoulli()
             else:
-                known_exactly = {} if kind == "count" else {"least": least}
-                part = KINDS[kind].fitted(x[:, places], **known_exactly)
+                part = KINDS[kind].fitted(x[:, places], **({} if kind == "count" else learned))
             parts.append((part, places))
         return cls(parts)
 

@@ -28,6 +28,9 @@ class Gaussian(Scaled):
         location, scale: float, or a list with one for each column. The unit of x: the decoder gives
             (mean - location) / scale. `Gaussian.fitted(x)` takes them from data. Default to `0.0`
             and `1.0`.
+        initial: float above 0. Where a learned variance begins. Its logarithm moves by about the
+            learning rate in a step, so a start near the truth saves thousands of steps: for images
+            in [0, 1] take 0.01. Defaults to `1.0`.
         least: float, at least 0. Below it no learned standard deviation falls, as that of a column
             would that z tells exactly. With it the weight is w of least + softplus(w), which
             learns small deviations faster than a log-variance. Defaults to `0.0`.
@@ -36,9 +39,12 @@ class Gaussian(Scaled):
         ValueError: the variance is not one of these, or a scale is not above 0.
     """
 
-    def __init__(self, variance="learned", location=0.0, scale=1.0, least=0.0, **kwargs):
+    def __init__(
+        self, variance="learned", location=0.0, scale=1.0, initial=1.0, least=0.0, **kwargs
+    ):
         super().__init__(location, scale, **kwargs)
-        self.least = checks.number(least, "least")
+        self.initial = checks.number(initial, "initial", above=True)
+        self.least = checks.number(least, "least", most=math.sqrt(self.initial) - 1e-6)
         if variance not in ("learned", "decoder"):
             try:
                 variance = checks.number(variance, "variance", above=True)
@@ -49,7 +55,10 @@ class Gaussian(Scaled):
         self.variance = variance
         if variance == "learned":
             shape = np.broadcast_shapes(self.location.shape, self.scale.shape)
-            start = keras.initializers.Constant(-0.5 if self.least else 0.0)
+            start = math.log(self.initial)
+            if self.least:
+                start = math.log(math.expm1(math.sqrt(self.initial) - self.least))
+            start = keras.initializers.Constant(start)
             self.log_variance = self.add_weight(shape, start, name="log_variance")
 
     def check(self, target, name="x"):
@@ -101,7 +110,8 @@ class Gaussian(Scaled):
         return self.location + self.scale * mean, log_var + 2 * np.log(self.scale)
 
     def get_config(self):
-        return {**super().get_config(), "variance": self.variance, "least": self.least}
+        learned = {"initial": self.initial, "least": self.least}
+        return {**super().get_config(), "variance": self.variance, **learned}
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")

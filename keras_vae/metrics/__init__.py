@@ -2,6 +2,7 @@
 
 from keras_vae.metrics.images import mae, psnr, rmse, ssim
 from keras_vae.metrics.latents import active_units, kl_decomposition
+from keras_vae.metrics.ranking import ndcg
 from keras_vae.metrics.representations import (
     dci,
     factor_vae_score,
@@ -17,6 +18,7 @@ __all__ = [
     "mae",
     "mutual_information",
     "mutual_information_gap",
+    "ndcg",
     "psnr",
     "rmse",
     "ssim",

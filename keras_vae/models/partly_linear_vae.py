@@ -18,7 +18,7 @@ from keras import ops
 from keras_vae.distributions import MultivariateNormal
 from keras_vae.models.iwae import IWAE
 
-STEPS = 2  # of refinement
+STEPS = 3  # of refinement
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")

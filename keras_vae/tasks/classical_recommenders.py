@@ -203,7 +203,7 @@ class ItemNeighbours(Recommender):
             mean
             + of_users[users, None]
             + of_items
-            + sums / np.maximum(weights, 1e-9) * (weights > 0)
+            + sums / (weights + 1.0)  # one neighbour of no difference more
         )
 
 

@@ -124,13 +124,13 @@ class VAEImputer(Imputer):
 
     def _likelihood(self, x):
         if self.kinds is not None:
-            return likelihoods.Columns.fitted(x, self.kinds, least=_LEAST)
-        scaled = likelihoods.Gaussian.fitted(x, least=_LEAST)
+            return likelihoods.Columns.fitted(x, self.kinds, **_VARIANCE)
+        scaled = likelihoods.Gaussian.fitted(x, **_VARIANCE)
         if len(self.shape_) == 1:
             return scaled
         known = x[~np.isnan(x)]  # of images: the mean of each pixel, one scale for all of them
         scale = max(float(known.std()), 1e-3) if known.size else 1.0
-        return likelihoods.Gaussian(location=scaled.location.tolist(), scale=scale, least=_LEAST)
+        return likelihoods.Gaussian(location=scaled.location.tolist(), scale=scale, **_VARIANCE)
 
     def _trained(self, x, latent_dim, seed):
         rows, columns = x.shape
@@ -186,7 +186,7 @@ class VAEImputer(Imputer):
         return self._completed(x, filled)
 
 
-_LEAST = 0.03  # standard deviation of a column given z, in standard units
+_VARIANCE = {"initial": 0.25, "least": 0.03}  # of a column given z, in standard units
 
 
 def _some_hidden(share, seed):

@@ -14,7 +14,7 @@ import math
 import keras
 import numpy as np
 
-from keras_vae import callbacks, checks, likelihoods, networks
+from keras_vae import callbacks, checks, likelihoods, networks, optimizers
 from keras_vae.models.vae import VAE
 from keras_vae.tasks import common
 from keras_vae.tasks.classical_recommenders import (
@@ -118,12 +118,16 @@ class VAERecommender(Recommender):
             rows = residuals(ratings, *self.bias_).T.tocsr()  # an item in each
         else:
             rows = self.chosen_
-        data = _Rows(rows, settings["batch_size"], settings["hide"], self.rates, self.seed)
+        hide = settings["hide"] if self.rates else 0.0  # of choices by a layer
+        data = _Rows(rows, settings["batch_size"], hide, self.rates, self.seed)
         with common.initial_weights_from(self.seed):
             build = self._for_ratings if self.rates else self._for_choices
             self.model_ = build(rows.shape, settings)
         epochs, rate = settings["epochs"], settings["learning_rate"]
-        common.compile_with_cosine_decay(self.model_, rate, rows.shape[0], epochs, data.batch_size)
+        if self.rates:
+            common.compile_with_cosine_decay(self.model_, rate, len(data), epochs, 1)
+        else:
+            self.model_.compile(optimizers.Adam(rate))
         warmup = callbacks.KLWarmup(max(1, 4 * epochs // 5), end=settings["beta"])
         self.model_.fit(
             data,
@@ -159,7 +163,8 @@ class VAERecommender(Recommender):
         _, items = shape
         decay = keras.regularizers.L2(settings["penalty"])
         x, z = keras.Input((items,)), keras.Input((settings["latent_dim"],))
-        h = keras.layers.UnitNormalization()(x)
+        h = keras.layers.UnitNormalization()(x)  # before the dropout, as Liang does
+        h = keras.layers.Dropout(settings["hide"], seed=self.seed)(h)
         for size in settings["hidden"]:
             h = keras.layers.Dense(size, activation="tanh", kernel_regularizer=decay)(h)
         encoder = keras.Model(x, _heads(h, settings["latent_dim"], decay))
