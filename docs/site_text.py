@@ -35,6 +35,8 @@ models/beta_tc_vae
 models/factor_vae
 models/info_vae
 models/conditional_vae
+models/iwae
+models/partly_linear_vae
 ```
 """
 

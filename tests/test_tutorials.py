@@ -200,3 +200,27 @@ def test_07_twelve_networks():
     assert output.count("hold") + output.count("not decided") >= 9
     assert pictures_in(folder) == ["pictures"]
     assert len(list((folder / "logs").iterdir())) == 12
+
+
+def test_08_missing_values():
+    output, folder = run("08_missing_values.py")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for way in ("mean of each pixel", "100-NN", "the Thesis's VAE", "VAE, gradient steps"):
+        ratio = metrics[f"rmse_{way}"] / metrics[f"missing_{way}"]
+        assert ratio == pytest.approx(0.4**0.5, rel=1e-3)  # two fifths of the pixels are missing
+    assert metrics["missing_the Thesis's VAE"] > 0.9 * metrics["missing_mean of each pixel"]
+    assert metrics["half at random_gradient steps"] < metrics["half at random_mean of each pixel"]
+    assert 0.3 < metrics["table_country"] <= 1
+    assert "right country" in output
+    assert pictures_in(folder) == ["mask", "loop", "ways", "classes"]
+
+
+def test_09_films():
+    output, folder = run("09_films.py")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert 0.5 < metrics["match"] < 1
+    assert metrics["rmse_between_fillings"] < metrics["rmse_biases"]
+    for way in ("popularity", "item neighbours", "EASE", "VAE"):
+        assert 0 < metrics[f"ndcg_{way}"] < 1
+    assert "the Thesis: 0.080, 91 %" in output
+    assert pictures_in(folder) == ["table", "errors"]

@@ -49,7 +49,7 @@ def movielens():
 
 
 DATASETS = {"made": {"load": made, "factors": 3}, "movielens": {"load": movielens, "factors": 20}}
-lesson = Lesson("09_films", DATASETS, figures={"movielens": {"errors": "09_errors"}})
+lesson = Lesson("09_films", DATASETS, figures={"made": {"errors": "09_errors"}})
 settings, show = lesson.settings, lesson.show
 ratings, titles = settings["load"]()
 users, films = ratings.shape
