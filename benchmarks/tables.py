@@ -257,6 +257,28 @@ def sprites():
     )
 
 
+def films():
+    record = results.read(ROOT / "benchmarks/results/films.json")
+    parts = []
+    for kind, figures, title in (
+        ("ratings: ", {"rmse": ".4f", "mae": ".4f"}, "ratings, mean of u1 to u5"),
+        ("choices: ", {"ndcg": ".4f"}, "choices, mean of three splits"),
+    ):
+        of_kind = {
+            key.removeprefix(kind): value
+            for key, value in record["results"].items()
+            if key.startswith(kind)
+        }
+        rows = {
+            name: [f"{row[figure].mean():{form}}" for figure, form in figures.items()]
+            + [f"{row['seconds'].mean():.0f}"]
+            for name, row in _over_seeds(of_kind).items()
+        }
+        heads = {"rmse": "RMSE", "mae": "MAE", "ndcg": "NDCG at 10"}
+        parts.append(_table([title, *(heads[name] for name in figures), "seconds"], rows))
+    return "\n\n".join([*parts, _origin(record)])
+
+
 def twelve_networks():
     record = results.read(ROOT / "tutorials/results/07_twelve_networks_characters.json")
     found, settings = record["results"], record["settings"]
@@ -434,6 +456,7 @@ TABLES = {
     "conditional": conditional,
     "denoising": denoising,
     "endurance": endurance,
+    "films": films,
     "likelihood": likelihood,
     "mnist": mnist,
     "models": models,

@@ -31,8 +31,7 @@ class PartlyLinearVAE(IWAE):
         num_samples: int. As in `IWAE`. Defaults to `3`.
         likelihood: str or Likelihood with a `normal_view`: all but a Gaussian whose variance the
             decoder gives. Defaults to `"gaussian"`.
-        prior: only `"standard_normal"`, which is conjugate.
-        beta, seed: as in `IWAE`.
+        prior, beta, seed: as in `IWAE`. The linear posterior is that of N(0, I), whatever p(z) is.
 
     It logs the same as an `IWAE`.
 

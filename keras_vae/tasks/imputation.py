@@ -67,7 +67,7 @@ class VAEImputer(Imputer):
             `None`: values of some rows, at random.
         method: `"importance"`, `"one_pass"`, `"gradient"` or `"loop"`, as in `filling`. Defaults to
             `"importance"`.
-        num_samples: int. Samples of the importance weighting. Defaults to `300`.
+        num_samples: int. Samples of the importance weighting. Defaults to `1000`.
         add_indicator: bool. Append a column of 0 and 1 for each column of a table that has missing
             values in `fit`: 1 where the value is missing. Defaults to `False`.
         seed: int. Fixes the training and the draws. Defaults to `0`.
@@ -90,7 +90,7 @@ class VAEImputer(Imputer):
         models=2,
         masks=None,
         method="importance",
-        num_samples=300,
+        num_samples=1000,
         add_indicator=False,
         seed=0,
     ):
