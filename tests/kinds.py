@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_vae import IWAE, VAE, Autoencoder, ConditionalVAE, networks, priors
+from keras_vae import VAE, Autoencoder, ConditionalVAE, networks, priors
 from keras_vae.distributions import Distribution, Normal, NormalMixture, kl_divergence
 from keras_vae.likelihoods import Likelihood
 from keras_vae.models.base import BaseModel
@@ -375,7 +375,6 @@ def flow():
 
 
 KINDS = {  # name -> (makes the model, turns digits x, y into the data of `fit`)
-    "IWAE": (lambda: IWAE(*dense(), seed=1), lambda x, y: (x,)),
     "adversarial": (adversarial, lambda x, y: (x,)),
     "ladder": (ladder, lambda x, y: (x,)),
     "semi-supervised": (semi_supervised, lambda x, y: (x, few_labels(y))),

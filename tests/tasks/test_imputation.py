@@ -44,6 +44,7 @@ def rmse(filled, truth, holes):
     return np.sqrt(np.mean(((filled - truth) / truth.std(axis=0))[np.isnan(holes)] ** 2))
 
 
+@pytest.mark.slow
 def test_it_is_better_than_the_classical_ways_where_columns_are_not_linear(data):
     truth, holes = data
     vae = VAEImputer(hidden=(64,), steps=800, latent_dim=2, models=1, num_samples=100)
@@ -78,8 +79,6 @@ def test_filled_values_stay_within_those_that_fit_has_seen(data, imputer):
 def test_a_seed_gives_the_same_imputer(data, imputer):
     again = clone(imputer).fit(data[1]).transform(data[1])
     np.testing.assert_array_equal(imputer.transform(data[1]), again)
-    other = clone(imputer).set_params(seed=5).fit(data[1]).transform(data[1])
-    assert np.any(other != again)
 
 
 def test_draws_differ_and_keep_what_is_known(data, imputer):
@@ -89,10 +88,9 @@ def test_draws_differ_and_keep_what_is_known(data, imputer):
     known = ~np.isnan(holes)
     np.testing.assert_array_equal(draws[:, known], np.broadcast_to(holes[known], (5, known.sum())))
     assert np.mean(np.ptp(draws[:, ~known], axis=0) > 0) > 0.9  # some reach a bound
-    two = clone(imputer).set_params(models=2).fit(holes)
-    assert two.draw(holes[:3], 3).shape == (3, 3, 5)
 
 
+@pytest.mark.slow
 def test_columns_of_every_kind_are_filled_with_values_of_their_kind():
     rng = np.random.default_rng(0)
     z = rng.normal(size=400)
@@ -129,6 +127,7 @@ def test_pandas_in_and_out(data):
         imputer.transform(frame.rename(columns={"a": "z"}))
 
 
+@pytest.mark.slow
 def test_it_works_in_a_pipeline_and_in_a_search_and_is_pickled(imputer, data):
     x, y = load_breast_cancer(return_X_y=True)
     x = masks.hide(x, masks.at_random(x.shape, 0.2, seed=1))[:150, :6]
@@ -149,6 +148,15 @@ def test_every_way_to_fill_is_a_method(method, data, imputer):
     )
 
 
+@pytest.mark.slow
+def test_models_of_several_seeds_draw_by_turns(data, imputer):
+    _, holes = data
+    two = clone(imputer).set_params(models=2, seed=5).fit(holes)
+    assert two.draw(holes[:3], 3).shape == (3, 3, 5)
+    assert np.any(two.transform(holes) != imputer.transform(holes))
+
+
+@pytest.mark.slow
 def test_images_are_filled_and_patterns_are_learned_from(digits):
     x = digits[0][:200]
     holes = masks.hide(x, masks.half(x.shape, "lower"))

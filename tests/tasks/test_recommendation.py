@@ -167,6 +167,7 @@ def test_a_user_with_too_few_unseen_items_gets_fewer(ratings):
     assert set(found[:2]) == {38, 39}
 
 
+@pytest.mark.slow
 def test_the_vae_learns_both(ratings):
     truth, ratings = made(rank=2, noise=0.1)
     biases = error(rec.Biases().fit(ratings), truth, ratings)
