@@ -279,6 +279,137 @@ def films():
     return "\n\n".join([*parts, _origin(record)])
 
 
+IMAGES = {  # name: what the row is called, the Thesis's VAE over all pixels, with which pattern
+    "mnist": ("MNIST", 0.168, "fifths"),
+    "binarized_mnist": ("binarised MNIST", None, None),
+    "omniglot_english": ("OMNIGLOT, English", 0.161, "half at random"),
+    "omniglot_greek": ("OMNIGLOT, Greek", 0.163, "half at random"),
+    "cifar10_grey": ("CIFAR-10, grey, the subset on disk", None, None),
+    "cifar10": ("CIFAR-10, the subset on disk", None, None),
+    "faces": ("The Database of Faces", None, None),
+    "cropped_yale": ("Cropped Yale Faces, the subset on disk", None, None),
+}
+
+
+def _images():
+    """{name: record} of the data sets of images that were measured."""
+    path = ROOT / "benchmarks/results"
+    paths = {name: path / f"missing_{name}.json" for name in IMAGES}
+    return {name: results.read(path) for name, path in paths.items() if path.exists()}
+
+
+def missing_in_images():
+    records, rows, thesis = _images(), {}, {}
+    patterns = ("half at random", "lower half", "fifths", "square")
+    for name, record in records.items():
+        label, theirs, pattern = IMAGES[name]
+        found = record["results"]
+        ours = {way: each for way, each in found.items() if way.startswith("VAE")}
+        classical = {way: each for way, each in found.items() if way not in ours}
+        cells = []
+        for pattern_ in patterns:
+            pair = []
+            for ways in (ours, classical):
+                best = min(ways, key=lambda way: ways[way][pattern_]["rmse_missing"])
+                pair.append((ways[best][pattern_]["rmse_missing"], best))
+            texts = [f"{error:.4f}, {best}" for error, best in pair]
+            texts[pair[0] > pair[1]] = f"**{texts[pair[0] > pair[1]]}**"
+            cells.append("<br>".join(texts))
+        size = "{train:,} and {test:,}".format(**record["settings"])
+        rows[f"{label} ({size})"] = cells
+        if theirs:
+            best = min(each[pattern]["rmse"] for each in ours.values())
+            thesis[f"{label}, {pattern}"] = [f"{theirs:.3f}", f"{best:.3f}"]
+    first = _table(["training and test images", *patterns], rows)
+    second = _table(["over all pixels", "the Thesis's VAE", "here"], thesis)
+    return (
+        f"{first}\n\nRMSE of the missing pixels: above the best way with a VAE, below it the best "
+        f"classical way; bold marks the better one.\n\n{second}\n\n"
+        f"{_origin(records['mnist'])}"
+    )
+
+
+def missing_in_images_by_way():
+    """Markdown text with every way to fill, on every data set of images."""
+    parts = [
+        "# Missing values in images: every way\n",
+        "Made by `python benchmarks/tables.py` from the JSON files beside it. RMSE of the missing "
+        "pixels; in brackets RMSE and MAE over all pixels.",
+    ]
+    for name, record in _images().items():
+        patterns = [key for key in next(iter(record["results"].values())) if key != "seconds"]
+        rows = {
+            way: [
+                *(
+                    "{rmse_missing:.4f} ({rmse:.4f}; {mae:.4f})".format(**found[p])
+                    for p in patterns
+                ),
+                f"{found['seconds']:.0f}",
+                f"{max(found[p]['seconds'] for p in patterns):.0f}",
+            ]
+            for way, found in record["results"].items()
+        }
+        head = ["", *patterns, "seconds to fit", "seconds to fill, at most"]
+        parts.append(f"\n## {IMAGES[name][0]}\n\n{_table(head, rows)}\n\n{_origin(record)}")
+    return "\n".join(parts) + "\n"
+
+
+class Tables:
+    """Results of `missing_tables.py`: `errors[case, seed, way]`."""
+
+    def __init__(self):
+        self.record = results.read(ROOT / "benchmarks/results/missing_tables.json")
+        found = self.record["results"]
+        self.cases = sorted({key.rpartition("_")[0] for key in found})
+        self.ways = list(next(iter(found.values())))
+        self.seeds = sorted({int(key.rpartition("_")[2]) for key in found})
+        self.errors = np.array(
+            [
+                [[found[f"{case}_{seed}"][way]["rmse"] for way in self.ways] for seed in self.seeds]
+                for case in self.cases
+            ]
+        )
+
+
+def missing_in_tables():
+    data = Tables()
+    ranks = stats.rankdata(data.errors, axis=2).mean(axis=(0, 1))
+    means = data.errors.mean(axis=1)
+    names = [case.rpartition(", ")[0] for case in data.cases]
+    tables = list(dict.fromkeys(names))
+    rows = {}
+    for place in np.argsort(ranks):
+        of_tables = [means[[name == table for name in names], place].mean() for table in tables]
+        won = (means.argmin(axis=1) == place).sum()
+        rows[data.ways[place]] = [f"{ranks[place]:.2f}", str(won), *(f"{e:.3f}" for e in of_tables)]
+    vae = data.ways.index("VAEImputer")
+    lost = [
+        f"{case} ({mean[vae]:.3f}; {data.ways[mean.argmin()]} {mean.min():.3f})"
+        for case, mean in zip(data.cases, means, strict=True)
+        if mean.argmin() != vae
+    ]
+    return (
+        f"{_table(['', 'mean rank', f'best in, of {len(means)}', *tables], rows)}\n\n"
+        f"RMSE of the missing values, in standard deviations; the mean over {len(data.seeds)} "
+        f"seeds and all cases of a table. Not the best of all in: {'; '.join(lost) or 'no case'}. "
+        f"{_origin(data.record)}"
+    )
+
+
+def missing_in_tables_by_case():
+    """Markdown text with every case of `missing_tables.py`."""
+    data = Tables()
+    rows = {
+        case: [f"{error:.3f}" for error in mean]
+        for case, mean in zip(data.cases, data.errors.mean(axis=1), strict=True)
+    }
+    return (
+        "# Missing values in tables: every case\n\nMade by `python benchmarks/tables.py` from the "
+        f"JSON file beside it. The mean over {len(data.seeds)} seeds. {_origin(data.record)}\n\n"
+        f"{_table(['RMSE', *data.ways], rows)}\n"
+    )
+
+
 def twelve_networks():
     record = results.read(ROOT / "tutorials/results/07_twelve_networks_characters.json")
     found, settings = record["results"], record["settings"]
@@ -458,12 +589,20 @@ TABLES = {
     "endurance": endurance,
     "films": films,
     "likelihood": likelihood,
+    "missing_in_images": missing_in_images,
+    "missing_in_tables": missing_in_tables,
     "mnist": mnist,
     "models": models,
     "pretrained": pretrained_models,
     "speed": speed,
     "sprites": sprites,
     "twelve_networks": twelve_networks,
+}
+TEXTS = {  # the files in benchmarks/results
+    "anomaly_detection_fashion_mnist": lambda: anomalies_by_kind("fashion_mnist"),
+    "anomaly_detection_mnist": lambda: anomalies_by_kind("mnist"),
+    "missing_images": missing_in_images_by_way,
+    "missing_tables": missing_in_tables_by_case,
 }
 
 
@@ -480,6 +619,5 @@ def renewed(page):
 if __name__ == "__main__":
     for path in PAGES:
         path.write_text(renewed(path.read_text()))
-    for name in ("mnist", "fashion_mnist"):
-        path = ROOT / f"benchmarks/results/anomaly_detection_{name}.md"
-        path.write_text(anomalies_by_kind(name))
+    for name, text in TEXTS.items():
+        (ROOT / f"benchmarks/results/{name}.md").write_text(text())

@@ -164,7 +164,7 @@ def test_the_blocks_of_a_page_run_as_pasted_and_print_what_stands_below(
 
     mpl.use("Agg")
     monkeypatch.chdir(tmp_path)
-    outputs = run_pages.run(ROOT / page, lambda code: re.sub(r"epochs=\d\d", "epochs=2", code))
+    outputs = run_pages.run(ROOT / page, lambda code: re.sub(r"epochs=\d\d\b", "epochs=2", code))
     assert outputs
     for printed, expected in outputs:
         assert printed == expected
