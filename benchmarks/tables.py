@@ -6,6 +6,7 @@ In a page a table stands between `<!-- table: name -->` and `<!-- end -->`. Noth
 changes.
 """
 
+import collections
 import pathlib
 import re
 
@@ -289,6 +290,7 @@ IMAGES = {  # name: what the row is called, the Thesis's VAE over all pixels, wi
     "faces": ("The Database of Faces", None, None),
     "cropped_yale": ("Cropped Yale Faces, the subset on disk", None, None),
 }
+MISSING = ("half at random", "lower half", "fifths", "square")
 
 
 def _images():
@@ -300,18 +302,17 @@ def _images():
 
 def missing_in_images():
     records, rows, thesis = _images(), {}, {}
-    patterns = ("half at random", "lower half", "fifths", "square")
     for name, record in records.items():
         label, theirs, pattern = IMAGES[name]
         found = record["results"]
         ours = {way: each for way, each in found.items() if way.startswith("VAE")}
         classical = {way: each for way, each in found.items() if way not in ours}
         cells = []
-        for pattern_ in patterns:
+        for each in MISSING:
             pair = []
             for ways in (ours, classical):
-                best = min(ways, key=lambda way: ways[way][pattern_]["rmse_missing"])
-                pair.append((ways[best][pattern_]["rmse_missing"], best))
+                best = min(ways, key=lambda way: ways[way][each]["rmse_missing"])
+                pair.append((ways[best][each]["rmse_missing"], best))
             texts = [f"{error:.4f}, {best}" for error, best in pair]
             texts[pair[0] > pair[1]] = f"**{texts[pair[0] > pair[1]]}**"
             cells.append("<br>".join(texts))
@@ -320,7 +321,7 @@ def missing_in_images():
         if theirs:
             best = min(each[pattern]["rmse"] for each in ours.values())
             thesis[f"{label}, {pattern}"] = [f"{theirs:.3f}", f"{best:.3f}"]
-    first = _table(["training and test images", *patterns], rows)
+    first = _table(["training and test images", *MISSING], rows)
     second = _table(["over all pixels", "the Thesis's VAE", "here"], thesis)
     return (
         f"{first}\n\nRMSE of the missing pixels: above the best way with a VAE, below it the best "
@@ -337,19 +338,15 @@ def missing_in_images_by_way():
         "pixels; in brackets RMSE and MAE over all pixels.",
     ]
     for name, record in _images().items():
-        patterns = [key for key in next(iter(record["results"].values())) if key != "seconds"]
         rows = {
             way: [
-                *(
-                    "{rmse_missing:.4f} ({rmse:.4f}; {mae:.4f})".format(**found[p])
-                    for p in patterns
-                ),
+                *("{rmse_missing:.4f} ({rmse:.4f}; {mae:.4f})".format(**found[p]) for p in MISSING),
                 f"{found['seconds']:.0f}",
-                f"{max(found[p]['seconds'] for p in patterns):.0f}",
+                f"{max(found[p]['seconds'] for p in MISSING):.0f}",
             ]
             for way, found in record["results"].items()
         }
-        head = ["", *patterns, "seconds to fit", "seconds to fill, at most"]
+        head = ["", *MISSING, "seconds to fit", "seconds to fill, at most"]
         parts.append(f"\n## {IMAGES[name][0]}\n\n{_table(head, rows)}\n\n{_origin(record)}")
     return "\n".join(parts) + "\n"
 
@@ -362,7 +359,8 @@ class Tables:
         found = self.record["results"]
         self.cases = sorted({key.rpartition("_")[0] for key in found})
         self.ways = list(next(iter(found.values())))
-        self.seeds = sorted({int(key.rpartition("_")[2]) for key in found})
+        of_seeds = collections.Counter(int(key.rpartition("_")[2]) for key in found)
+        self.seeds = sorted(seed for seed, n in of_seeds.items() if n == len(self.cases))
         self.errors = np.array(
             [
                 [[found[f"{case}_{seed}"][way]["rmse"] for way in self.ways] for seed in self.seeds]
@@ -391,7 +389,7 @@ def missing_in_tables():
     return (
         f"{_table(['', 'mean rank', f'best in, of {len(means)}', *tables], rows)}\n\n"
         f"RMSE of the missing values, in standard deviations; the mean over {len(data.seeds)} "
-        f"seeds and all cases of a table. Not the best of all in: {'; '.join(lost) or 'no case'}. "
+        f"seed{'s' * (len(data.seeds) > 1)} and all cases of a table. Not the best of all in: {'; '.join(lost) or 'no case'}. "
         f"{_origin(data.record)}"
     )
 
@@ -405,7 +403,7 @@ def missing_in_tables_by_case():
     }
     return (
         "# Missing values in tables: every case\n\nMade by `python benchmarks/tables.py` from the "
-        f"JSON file beside it. The mean over {len(data.seeds)} seeds. {_origin(data.record)}\n\n"
+        f"JSON file beside it. The mean over {len(data.seeds)} seed{'s' * (len(data.seeds) > 1)}. {_origin(data.record)}\n\n"
         f"{_table(['RMSE', *data.ways], rows)}\n"
     )
 
