@@ -388,8 +388,8 @@ def missing_in_tables():
     ]
     return (
         f"{_table(['', 'mean rank', f'best in, of {len(means)}', *tables], rows)}\n\n"
-        f"RMSE of the missing values, in standard deviations; the mean over {len(data.seeds)} "
-        f"seed{'s' * (len(data.seeds) > 1)} and all cases of a table. Not the best of all in: {'; '.join(lost) or 'no case'}. "
+        f"RMSE of the missing values, in standard deviations; the mean over {data.counted} and all "
+        f"cases of a table. Not the best of all in: {'; '.join(lost) or 'no case'}. "
         f"{_origin(data.record)}"
     )
 
@@ -403,7 +403,7 @@ def missing_in_tables_by_case():
     }
     return (
         "# Missing values in tables: every case\n\nMade by `python benchmarks/tables.py` from the "
-        f"JSON file beside it. The mean over {len(data.seeds)} seed{'s' * (len(data.seeds) > 1)}. {_origin(data.record)}\n\n"
+        f"JSON file beside it. The mean over {data.counted}. {_origin(data.record)}\n\n"
         f"{_table(['RMSE', *data.ways], rows)}\n"
     )
 

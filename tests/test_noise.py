@@ -237,7 +237,7 @@ def test_samples_of_samples_are_refused():
         pass
 
 
-@pytest.mark.parametrize("num_samples", [5, 100])
+@pytest.mark.parametrize("num_samples", [5, pytest.param(100, marks=pytest.mark.slow)])
 def test_two_sets_of_samples_of_one_pass_differ(make_vae, x, num_samples):
     vae = make_vae()
     with vae.noise_scope(seed=1):

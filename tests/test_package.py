@@ -91,6 +91,7 @@ def test_every_model_is_a_top_level_name_and_registered():
         assert keras.saving.get_registered_name(cls) == f"keras_vae>{name}"
 
 
+@pytest.mark.slow
 def test_the_examples_in_docstrings_run():
     import keras
     import numpy as np

@@ -24,7 +24,7 @@ def beta_after(control, kl, *, beta=1.0, times=1):
     return float(vae.beta), float(vae.control_state)
 
 
-@pytest.mark.parametrize("beta", [0.0, 100.0])
+@pytest.mark.parametrize("beta", [0.0, pytest.param(100.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kl", [5.0, pytest.param(15.0, marks=pytest.mark.slow)])
 def test_the_kl_is_held_at_its_set_point(x, beta, kl):
     """Also from a beta that is far from what it needs, and with ten steps for each call."""
