@@ -98,11 +98,11 @@ class Ways:
     def copies(self, x):
         return shifted(x, self.settings.get("copies", 0))
 
-    def trained(self, x, bank=None, variance="learned", dropout=0.0, seed=0):
+    def trained(self, x, bank=None, reads_masks=False, variance="learned", dropout=0.0, seed=0):
         s, rows = self.settings, len(x)
         keras.utils.set_random_seed(seed)
         likelihood = likelihoods.Gaussian(variance=variance, initial=0.01)
-        missing = None if bank is None else "mask"
+        missing = "mask" if reads_masks or bank is not None else None
         sizes = {"latent_dim": s["latent_dim"], "hidden": s["hidden"], "dropout": dropout}
         pair = networks.dense(
             x.shape[1:], **sizes, activation="gelu", likelihood=likelihood, missing=missing
@@ -142,10 +142,7 @@ class Ways:
 
     def never_whole(self):
         half = self.copies(masks.hide(self.images, masks.at_random(self.images.shape, 0.5, seed=3)))
-        shares = (0.0, 0.2, 0.4)
-        shape = (1000, *self.x.shape[1:])
-        bank = np.concatenate([masks.at_random(shape, share, seed=5) for share in shares])
-        vae = self.trained(half, bank)
+        vae = self.trained(half, reads_masks=True)
         return lambda x: filling.gradient(vae, x)
 
     def all(self):

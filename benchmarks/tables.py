@@ -361,6 +361,7 @@ class Tables:
         self.ways = list(next(iter(found.values())))
         of_seeds = collections.Counter(int(key.rpartition("_")[2]) for key in found)
         self.seeds = sorted(seed for seed, n in of_seeds.items() if n == len(self.cases))
+        self.counted = f"{len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}"
         self.errors = np.array(
             [
                 [[found[f"{case}_{seed}"][way]["rmse"] for way in self.ways] for seed in self.seeds]

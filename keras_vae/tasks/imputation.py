@@ -8,8 +8,8 @@ Each imputer has the interface of scikit-learn's: `fit` takes data in which valu
 `transform` fills what is missing. Known values come back untouched. Tables `(n, features)` may hold
 any numbers and are standardised by the known values of each column; images
 `(n, height, width[, channels])` are taken as they are. For a model that is already trained,
-`filling` has the ways to fill as functions. For images these are the better choice, with a VAE of
-your own (docs/results.md).
+`filling` has the ways to fill as functions. For many images these are the better choice, with a
+VAE of your own (docs/results.md).
 """
 
 import keras
