@@ -48,8 +48,7 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         rows = x.reshape(len(x), -1).astype("float64")
         known = ~np.isnan(rows)
         counts = known.sum(axis=0)
-        self.low_ = np.where(known, rows, np.inf).min(axis=0)
-        self.high_ = np.where(known, rows, -np.inf).max(axis=0)
+        self.low_, self.high_ = np.fmin.reduce(rows), np.fmax.reduce(rows)  # of the known values
         self.low_[counts == 0] = self.high_[counts == 0] = 0.0
         self.center_, self.scale_ = np.zeros(rows.shape[1]), np.ones(rows.shape[1])
         if x.ndim == 2 and self.standardises:
@@ -62,7 +61,9 @@ class Imputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.indicator_ = None
         if getattr(self, "add_indicator", False):
             self.indicator_ = impute.MissingIndicator(error_on_new=False).fit(rows)
-        self._learn((rows - self.center_) / self.scale_)
+        rows -= self.center_
+        rows /= self.scale_
+        self._learn(rows)
 
     def transform(self, x):
         """Fill what is missing: an array with the shape and the known values of x.
@@ -165,7 +166,7 @@ class Neighbours(Imputer):
         add_indicator: bool. As in `VAEImputer`. Defaults to `False`.
     """
 
-    _AT_ONCE = 2**25  # distances in memory
+    _AT_ONCE = 2**24  # distances in memory
 
     def __init__(self, neighbours=10, add_indicator=False):
         self.neighbours = neighbours
@@ -176,7 +177,8 @@ class Neighbours(Imputer):
         known = ~np.isnan(x)
         self.complete_ = bool(known.all())
         self.known_ = None if self.complete_ else known.astype("float32")
-        self.examples_ = np.where(known, x, 0).astype("float32")
+        self.examples_ = x.astype("float32")
+        self.examples_[~known] = 0
 
     def _filled(self, x):
         step = max(1, self._AT_ONCE // len(self.examples_))
