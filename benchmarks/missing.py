@@ -1,7 +1,7 @@
 """Missing values in images: the data sets of the Thesis, several patterns, the classical ways.
 
-    python benchmarks/missing.py --dataset mnist          # 50 minutes
-    python benchmarks/missing.py --dataset omniglot_greek # a few minutes; so the others
+    python benchmarks/missing.py --dataset mnist          # up to two hours
+    python benchmarks/missing.py --dataset omniglot_greek # a quarter of an hour, as most
 
 Errors are RMSE and MAE over all pixels, as in the Thesis, and RMSE over the missing pixels alone.
 Every way learns from the training images, which are whole, but for the way "never whole", whose

@@ -108,7 +108,7 @@ def main():
             for way, imputer in WAYS.items():
                 if way not in of_case:
                     of_case[way] = error(imputer, x, known_values(x, share, cause, seed))
-            seeds = [*range(arguments.seeds)]
+            seeds = sorted({int(key.rpartition("_")[2]) for key in found})
             results.write(RESULTS, found, seed=seeds, ways=settings)
             print(key, {way: round(each["rmse"], 3) for way, each in of_case.items()}, flush=True)
 

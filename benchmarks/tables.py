@@ -285,10 +285,10 @@ IMAGES = {  # name: what the row is called, the Thesis's VAE over all pixels, wi
     "binarized_mnist": ("binarised MNIST", None, None),
     "omniglot_english": ("OMNIGLOT, English", 0.161, "half at random"),
     "omniglot_greek": ("OMNIGLOT, Greek", 0.163, "half at random"),
-    "cifar10_grey": ("CIFAR-10, grey, the subset on disk", None, None),
-    "cifar10": ("CIFAR-10, the subset on disk", None, None),
+    "cifar10_grey": ("CIFAR-10, grey, a subset", None, None),
+    "cifar10": ("CIFAR-10, a subset", None, None),
     "faces": ("The Database of Faces", None, None),
-    "cropped_yale": ("Cropped Yale Faces, the subset on disk", None, None),
+    "cropped_yale": ("Cropped Yale Faces, a subset", None, None),
 }
 MISSING = ("half at random", "lower half", "fifths", "square")
 
